@@ -1,0 +1,1 @@
+"""Benchmarks: the driver against its peers, and the embedded server against rqlited."""

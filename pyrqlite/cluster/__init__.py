@@ -1,0 +1,1 @@
+"""Which node, and again or not."""

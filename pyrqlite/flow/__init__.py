@@ -1,0 +1,1 @@
+"""All that decides, written once: generators that ask for exchanges, and the executors that run them."""

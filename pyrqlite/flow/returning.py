@@ -1,0 +1,49 @@
+"""RETURNING: the server shows its rows only for statements that its own parser understands."""
+
+from __future__ import annotations
+
+import json
+
+from pyrqlite.errors import NotSupportedError, OperationalError
+from pyrqlite.flow.exchange import exchange
+from pyrqlite.flow.session import CallOptions, Session
+from pyrqlite.flow.steps import Flow, Request
+from pyrqlite.sql.statement import Statement
+from pyrqlite.wire.request import PARSE, body
+
+
+def with_blank(statement: Statement) -> str:
+    """The statement's text with a blank behind RETURNING: without it the server does not see the clause."""
+    assert statement.returning is not None
+    end = statement.tokens[statement.returning].end
+    return f"{statement.text[:end]} {statement.text[end:].lstrip()}"
+
+
+def check_understood(session: Session, text: str, options: CallOptions) -> Flow[None]:
+    """Ask the server, once for each text, whether its parser takes `text`; nothing is applied by that.
+
+    Raises NotSupportedError where the rows would be lost. Servers before 9.4 cannot be asked.
+    """
+    known = session.cluster.understood
+    refusal = known.get(text)
+    if refusal is None:
+        refusal = yield from _ask_parser(session, text, options)
+        known.put(text, refusal)
+    if refusal:
+        raise NotSupportedError(
+            f"the server would apply this statement and lose the rows of its RETURNING, since its parser "
+            f"does not understand it ({refusal}): nothing was sent; write it in simpler syntax, or read the "
+            "rows by a SELECT"
+        )
+
+
+def _ask_parser(session: Session, text: str, options: CallOptions) -> Flow[str]:
+    request = Request("POST", PARSE, body([text]), repeatable=True, timeout=options.timeout)
+    try:
+        response = yield from exchange(session.cluster, request)
+        answer = json.loads(response.body)
+    except OperationalError as error:
+        if error.http_status in (401, 404):
+            return ""
+        raise
+    return str(answer["results"][0].get("error", ""))

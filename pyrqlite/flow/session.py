@@ -1,0 +1,155 @@
+"""What a flow works with: the cluster, and how one call wants to be treated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from pyrqlite.cluster.cluster import Cluster
+from pyrqlite.errors import InterfaceError, InternalError
+from pyrqlite.flow.exchange import exchange, unknown_outcome
+from pyrqlite.flow.steps import Flow, Request
+from pyrqlite.options import LEVELS, Options, check_timeout, duration
+from pyrqlite.wire import response
+from pyrqlite.wire.failures import call_error
+from pyrqlite.wire.request import Item, body
+
+if TYPE_CHECKING:
+    from pyrqlite.transaction.log import Isolation, Log
+
+DEFAULT: Any = object()
+
+
+@dataclass(frozen=True)
+class CallOptions:
+    """How one statement is sent: the connection's options, changed by the cursor's and the call's."""
+
+    level: str | None = None
+    freshness: str | float | None = None
+    freshness_strict: bool = False
+    timeout: float | None = None
+    queue: bool = False
+    wait: bool = False
+    freeze: bool = True
+    read_query: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        check_timeout("timeout", self.timeout)
+        object.__setattr__(self, "read_query", self._read_query())
+
+    def _read_query(self) -> str:
+        query = ""
+        if self.level is not None:
+            if self.level.lower() not in LEVELS:
+                raise InterfaceError(f"level {self.level!r} is none of {', '.join(LEVELS)}")
+            query += f"&level={self.level.lower()}"
+        if self.freshness is not None:
+            query += f"&freshness={quote(duration(self.freshness))}"
+        if self.freshness_strict:
+            if self.freshness is None:
+                raise InterfaceError("freshness_strict needs freshness")
+            query += "&freshness_strict"
+        return query
+
+    def but(self, **changes: Any) -> CallOptions:
+        """These options with those changes that are not DEFAULT."""
+        changes = {name: value for name, value in changes.items() if value is not DEFAULT}
+        return replace(self, **changes) if changes else self
+
+
+def call_options(options: Options) -> CallOptions:
+    """The connection's own."""
+    return CallOptions(
+        options.level,
+        options.freshness,
+        options.freshness_strict,
+        options.timeout,
+        freeze=options.freeze,
+    )
+
+
+class Outcome(NamedTuple):
+    """What a statement gave: `columns` are names and declared types, None where it returns no rows.
+
+    `rowcount` is -1 where no rows are counted; `lastrowid` is None where the statement made none.
+    """
+
+    columns: list[tuple[str, str]] | None = None
+    rows: Sequence[tuple[Any, ...]] = ()
+    rowcount: int = -1
+    lastrowid: int | None = None
+
+
+@dataclass
+class ConnectionState:
+    """What SQLite's functions of the same names say on a connection of one's own."""
+
+    last_insert_rowid: int = 0
+    changes: int = 0
+    total_changes: int = 0
+
+    def note(self, outcome: Outcome) -> None:
+        """Remember the counts of a write."""
+        if outcome.rowcount >= 0:
+            self.changes = outcome.rowcount
+            self.total_changes += outcome.rowcount
+        if outcome.lastrowid is not None:
+            self.last_insert_rowid = outcome.lastrowid
+
+
+@dataclass
+class Work:
+    """The connection's transaction: whether each statement is one of its own, how far it is shielded, and its
+    log while one is open.
+
+    `pipelines` counts the open pipeline blocks; `conflicted` says that the last transaction met a conflict, and
+    that the next one reads at the leader; `ended` that one was ever committed or rolled back.
+    """
+
+    autocommit: bool
+    isolation: Isolation
+    log: Log | None = None
+    pipelines: int = 0
+    conflicted: bool = False
+    ended: bool = False
+
+    @property
+    def pipelined(self) -> bool:
+        """Whether nobody looks at results."""
+        return self.pipelines > 0
+
+
+class Session(NamedTuple):
+    """The cluster, the options that shape what is sent to it, and what the connection remembers."""
+
+    cluster: Cluster
+    options: Options
+    state: ConnectionState
+    work: Work
+
+
+def ask(
+    session: Session, target: str, items: list[Item], timeout: float | None, *, repeatable: bool
+) -> Flow[response.Answer]:
+    """Send statements, read the answer; raises the error of the whole call, not those of statements."""
+    request = Request("POST", target, body(items), repeatable, timeout)
+    if session.cluster.log_values:
+        _log_body(request)
+    answered = yield from exchange(session.cluster, request)
+    try:
+        answer = response.parse(answered.body)
+    except InternalError as error:
+        if repeatable:
+            raise
+        raise unknown_outcome(answered.node, str(error)) from error
+    if answer.error is not None:
+        raise call_error(answer.error, str(answered.node), repeatable)
+    return answer
+
+
+def _log_body(request: Request) -> None:
+    from pyrqlite.flow.exchange import logger
+
+    logger.debug("%s %s: %s", request.method, request.target, (request.body or b"").decode())

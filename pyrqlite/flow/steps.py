@@ -1,0 +1,71 @@
+"""What a flow asks of its executor, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple, Protocol, TypeVar
+
+from pyrqlite.cluster.node import Node
+
+
+class Request(NamedTuple):
+    """One HTTP request, to whichever node.
+
+    `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
+    is in seconds, for each wait for the node to say something; None waits for ever.
+    """
+
+    method: str
+    target: str
+    body: bytes | None
+    repeatable: bool
+    timeout: float | None
+
+
+class Headers(Protocol):
+    """The headers of an answer, to be asked for by their names in lower case."""
+
+    def get(self, name: str, default: str, /) -> str | None:
+        """The header's value, or the default."""
+
+
+class Response(NamedTuple):
+    """A node's answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    node: Node
+
+
+class Send(NamedTuple):
+    """Send this request to that node; the flow is sent a Response, or a TransportError is thrown into it."""
+
+    node: Node
+    request: Request
+
+
+class Sleep(NamedTuple):
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+T = TypeVar("T")
+Flow = Generator[Send | Sleep, Response | None, T]
+
+
+class TransportError(Exception):
+    """An exchange failed. `sent` is False only where the request provably never left this machine whole."""
+
+    sent = True
+
+
+class NotSent(TransportError):
+    """The request did not leave: no connection, no name, no TLS, or a socket that was dead before."""
+
+    sent = False
+
+
+class AnswerLost(TransportError):
+    """The request left, at least in part, and no whole answer came."""

@@ -1,0 +1,1 @@
+"""Knows SQL, knows no network: tokens, statements, parameters."""

@@ -1,0 +1,441 @@
+"""The small grammar of queries whose results are the same under every plan of every node.
+
+    SELECT items FROM table [[INNER | LEFT [OUTER] | CROSS] JOIN table ON pred]...
+        [WHERE pred] [ORDER BY columns] [LIMIT k [OFFSET m]]
+
+It is parsed completely, with every name resolved; all else is `Unparsed`, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyrqlite.sql.names import KEYWORDS, fold, is_name
+from pyrqlite.sql.schema import Column, Schema, Table
+from pyrqlite.sql.tokens import Kind, Token
+
+
+class Unparsed(Exception):
+    """Outside of the grammar; the message says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of the FROM clause under the name by which its columns are called there."""
+
+    table: Table
+    alias: str  # folded
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A column of a source. `column` is None for a rowid that is no column."""
+
+    source: int
+    column: Column | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A column of the result; `counts` for count(column), then, and `ref` None for count(*)."""
+
+    ref: Ref | None
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """What the conditions compare: columns, and the tokens of literals and placeholders."""
+
+    refs: tuple[Ref, ...] = ()
+    values: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens."""
+
+    sources: tuple[Source, ...]
+    items: tuple[Item, ...]
+    predicate: Predicate
+    order: tuple[Ref, ...]
+    limit: int | None
+    offset: int | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the result is one row of counts."""
+        return self.items[0].counts
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A column as written: perhaps a qualifier, a name, and how many sources were there when it stood
+    in an ON clause, which may not look further."""
+
+    qualifier: Token | None
+    token: Token
+    visible: int | None = None
+
+
+@dataclass
+class _Entry:
+    """An entry of the list before the tables are known: a name, a star, or a count."""
+
+    name: _Name | None = None
+    star: Token | None = None  # of t.*, the t
+    counts: bool = False
+    alias: str | None = None
+
+
+_COMPARISONS = frozenset({"=", "==", "<>", "!=", "<", "<=", ">", ">="})
+_LITERALS = (Kind.STRING, Kind.NUMBER, Kind.BLOB, Kind.PARAMETER)
+_DEEPEST = 50
+_EXPRESSIONS = frozenset({"CAST", "CASE", "EXISTS", "SELECT", "RAISE"})
+
+
+def parse_query(tokens: Sequence[Token], schema: Schema) -> Query:
+    """The query of these tokens; Unparsed with a reason, if it is not of the grammar."""
+    return _Parser(tokens, schema).query()
+
+
+def parse_condition(tokens: Sequence[Token], schema: Schema, table: Table, alias: str) -> Predicate:
+    """The condition of a WHERE of one table."""
+    parser = _Parser(tokens, schema)
+    parser.sources.append(Source(table, alias))
+    parser.condition(0)
+    parser.expect_end()
+    return parser.predicate()
+
+
+@dataclass
+class _Parser:
+    tokens: Sequence[Token]
+    schema: Schema
+    index: int = 0
+    sources: list[Source] = field(default_factory=list)
+    names: list[_Name] = field(default_factory=list)
+    values: list[Token] = field(default_factory=list)
+    visible: int | None = None
+
+    # Tokens.
+
+    def peek(self, ahead: int = 0) -> Token | None:
+        """The token that comes, or None at the end."""
+        place = self.index + ahead
+        return self.tokens[place] if place < len(self.tokens) else None
+
+    def at(self, *words: str) -> bool:
+        """Whether one of these keywords or operators comes."""
+        token = self.peek()
+        return token is not None and (token.keyword or token.text) in words
+
+    def accept(self, *words: str) -> bool:
+        """Step over one of these, if it comes."""
+        found = self.at(*words)
+        self.index += found
+        return found
+
+    def expect(self, *words: str) -> None:
+        """Step over one of these, which must come."""
+        if not self.accept(*words):
+            raise self.unparsed()
+
+    def expect_end(self) -> None:
+        """Nothing may come any more."""
+        if self.peek() is not None:
+            raise self.unparsed()
+
+    def unparsed(self) -> Unparsed:
+        """The complaint about the token that comes."""
+        token = self.peek()
+        if token is None:
+            return Unparsed("the statement ends too early")
+        if token.text == "(" and self.index and is_name(self.tokens[self.index - 1]):
+            return Unparsed(f"it calls {self.tokens[self.index - 1].text}()")
+        return Unparsed(f"{token.text} is outside of what can be guarded")
+
+    # The query.
+
+    def query(self) -> Query:
+        """SELECT items FROM sources [WHERE] [ORDER BY] [LIMIT]."""
+        self.expect("SELECT")
+        entries = [self.entry()]
+        while self.accept(","):
+            entries.append(self.entry())
+        self.expect("FROM")
+        self.source()
+        while self.at("JOIN", "INNER", "LEFT", "CROSS"):
+            self.join()
+        if self.accept("WHERE"):
+            self.condition(0)
+        order = self.order_by() if self.accept("ORDER") else []
+        limit, offset = self.limit() if self.accept("LIMIT") else (None, None)
+        self.expect_end()
+        items = self.items(entries)
+        return Query(
+            tuple(self.sources),
+            tuple(items),
+            self.predicate(),
+            tuple(self.ordered(name, entries) for name in order),
+            limit,
+            offset,
+        )
+
+    def entry(self) -> _Entry:
+        """One entry of the list: *, t.*, a column, count(*) or count(column), with its alias."""
+        if self.accept("*"):
+            return _Entry()
+        first, second, third = self.peek(), self.peek(1), self.peek(2)
+        follower = second.text if second is not None else ""
+        if first is not None and follower == "." and third is not None and third.text == "*":
+            if not is_name(first):
+                raise self.unparsed()
+            self.index += 3
+            return _Entry(star=first)
+        if first is not None and first.keyword == "COUNT" and follower == "(":
+            self.index += 2
+            name = None if self.accept("*") else self.name()
+            self.expect(")")
+            return _Entry(name, counts=True, alias=self.alias())
+        return _Entry(self.name(), alias=self.alias())
+
+    def alias(self) -> str | None:
+        """[AS] name, folded."""
+        if self.accept("AS"):
+            token = self.peek()
+            if token is None or not is_name(token):
+                raise self.unparsed()
+        else:
+            token = self.peek()
+            if token is None or not is_name(token) or token.keyword in KEYWORDS:
+                return None
+        self.index += 1
+        return fold(token.name)
+
+    def name(self) -> _Name:
+        """A column, perhaps with its table's name before it."""
+        first = self.peek()
+        if first is None or not is_name(first):
+            raise self.unparsed()
+        self.index += 1
+        if self.at("("):
+            raise self.unparsed()
+        if not self.accept("."):
+            return _Name(None, first, self.visible)
+        second = self.peek()
+        if second is None or not is_name(second):
+            raise self.unparsed()
+        self.index += 1
+        if self.at(".", "("):
+            raise self.unparsed()
+        return _Name(first, second, self.visible)
+
+    def source(self) -> None:
+        """[main.]table [[AS] alias]."""
+        token = self.peek()
+        if token is None or not is_name(token):
+            raise self.unparsed()
+        self.index += 1
+        if self.accept("."):
+            if fold(token.name) != "main":
+                raise Unparsed(f"{token.name} is another database than main")
+            token = self.peek()
+            if token is None or not is_name(token):
+                raise self.unparsed()
+            self.index += 1
+        if self.at("("):
+            raise self.unparsed()
+        table = self.schema.table(token.name)
+        if table is None:
+            what = "a view" if self.schema.view(token.name) else "no known table"
+            raise Unparsed(f"{token.name} is {what}")
+        if table.kind != "table":
+            raise Unparsed(f"{token.name} is a {table.kind} table")
+        alias = self.alias() or fold(token.name)
+        if any(source.alias == alias for source in self.sources):
+            raise Unparsed(f"two tables are called {alias}")
+        self.sources.append(Source(table, alias))
+
+    def join(self) -> None:
+        """[INNER | LEFT [OUTER] | CROSS] JOIN source ON condition."""
+        if self.accept("LEFT"):
+            self.accept("OUTER")
+        else:
+            self.accept("INNER", "CROSS")
+        self.expect("JOIN")
+        self.source()
+        self.expect("ON")
+        self.visible = len(self.sources)
+        self.condition(0)
+        self.visible = None
+
+    def order_by(self) -> list[_Name]:
+        """BY column [ASC | DESC] [NULLS FIRST | LAST], ..."""
+        self.expect("BY")
+        names = []
+        while True:
+            names.append(self.name())
+            self.accept("ASC", "DESC")
+            if self.accept("NULLS"):
+                self.expect("FIRST", "LAST")
+            if not self.accept(","):
+                return names
+
+    def limit(self) -> tuple[int, int | None]:
+        """k [OFFSET m], or m, k."""
+        first = self.bound()
+        if self.accept("OFFSET"):
+            return first, self.bound()
+        if self.accept(","):
+            return self.bound(), first
+        return first, None
+
+    def bound(self) -> int:
+        """The index of a number or placeholder."""
+        token = self.peek()
+        if token is None or token.kind not in (Kind.NUMBER, Kind.PARAMETER):
+            raise self.unparsed()
+        self.index += 1
+        return self.index - 1
+
+    # Conditions.
+
+    def condition(self, depth: int) -> None:
+        """Terms with AND, OR and NOT; the way they bind does not matter for what they compare."""
+        if depth > _DEEPEST:
+            raise Unparsed("its conditions are too deeply nested")
+        while True:
+            while self.accept("NOT"):
+                pass
+            if self.accept("("):
+                self.condition(depth + 1)
+                self.expect(")")
+            else:
+                self.comparison()
+            if not self.accept("AND", "OR"):
+                return
+
+    def comparison(self) -> None:
+        """column op value, column op column, IN (values), BETWEEN values, IS [NOT] NULL."""
+        token = self.peek()
+        if token is not None and (token.keyword in _EXPRESSIONS or token.kind in _LITERALS):
+            raise self.unparsed()
+        self.names.append(self.name())
+        if self.accept(*_COMPARISONS):
+            self.operand()
+        elif self.accept("IS"):
+            self.accept("NOT")
+            self.operand()
+        else:
+            self.accept("NOT")
+            if self.accept("BETWEEN"):
+                self.value()
+                self.expect("AND")
+                self.value()
+            else:
+                self.expect("IN")
+                self.expect("(")
+                self.value()
+                while self.accept(","):
+                    self.value()
+                self.expect(")")
+
+    def operand(self) -> None:
+        """A value or a column."""
+        token = self.peek()
+        if token is not None and is_name(token):
+            self.names.append(self.name())
+        else:
+            self.value()
+
+    def value(self) -> None:
+        """A literal or a placeholder."""
+        if self.accept("+", "-"):
+            token = self.peek()
+            if token is None or token.kind is not Kind.NUMBER:
+                raise self.unparsed()
+        elif self.accept("NULL"):
+            return
+        token = self.peek()
+        if token is None or token.kind not in _LITERALS:
+            raise self.unparsed()
+        self.values.append(token)
+        self.index += 1
+
+    # Names.
+
+    def predicate(self) -> Predicate:
+        """What the conditions compare, resolved."""
+        return Predicate(tuple(self.resolve(name) for name in self.names), tuple(self.values))
+
+    def resolve(self, name: _Name) -> Ref:
+        """The column that a name means to SQLite; Unparsed where it is not exactly one."""
+        qualifier = fold(name.qualifier.name) if name.qualifier is not None else None
+        places = [
+            place
+            for place, source in enumerate(self.sources)
+            if qualifier is None or source.alias == qualifier
+        ]
+        if qualifier is not None and not places:
+            raise Unparsed(f"{qualifier} is no table of the query")
+        found = [place for place in places if self.sources[place].table.column(name.token.name)]
+        if len(found) > 1:
+            raise Unparsed(f"the column {name.token.name} is ambiguous")
+        if found:
+            ref = Ref(found[0], self.sources[found[0]].table.column(name.token.name))
+        else:
+            ref = self.resolve_rowid(name, places)
+        if name.visible is not None and ref.source >= name.visible:
+            raise Unparsed("an ON clause looks at a table further to the right")
+        return ref
+
+    def resolve_rowid(self, name: _Name, places: Sequence[int]) -> Ref:
+        """The rowid of the only table, or the one that is named."""
+        if name.token.kind is Kind.QUOTED:
+            raise Unparsed(f"{name.token.text} is no column, so perhaps a text")
+        if len(places) == 1 and self.sources[places[0]].table.is_rowid(name.token.name):
+            return Ref(places[0], self.sources[places[0]].table.rowid_column)
+        raise Unparsed(f"there is no column {name.token.name}")
+
+    def items(self, entries: Sequence[_Entry]) -> list[Item]:
+        """The columns of the result."""
+        counts = {entry.counts for entry in entries}
+        if len(counts) > 1:
+            raise Unparsed("it mixes counts and columns")
+        items: list[Item] = []
+        for entry in entries:
+            if entry.counts:
+                ref = self.resolve(entry.name) if entry.name is not None else None
+                items.append(Item(ref, counts=True))
+            elif entry.name is not None:
+                items.append(Item(self.resolve(entry.name)))
+            else:
+                items.extend(self.starred(entry.star))
+        return items
+
+    def starred(self, qualifier: Token | None) -> list[Item]:
+        """The columns of * or t.*."""
+        alias = fold(qualifier.name) if qualifier is not None else None
+        items = [
+            Item(Ref(place, column))
+            for place, source in enumerate(self.sources)
+            if alias is None or source.alias == alias
+            for column in source.table.columns
+            if column.hidden != 1
+        ]
+        if not items:
+            raise Unparsed(f"{alias} is no table of the query")
+        return items
+
+    def ordered(self, name: _Name, entries: Sequence[_Entry]) -> Ref:
+        """The column to sort by. A bare name means an alias of the list before it means a column."""
+        if name.qualifier is None:
+            folded = fold(name.token.name)
+            for entry in entries:
+                if entry.alias == folded:
+                    if entry.name is None or entry.counts:
+                        raise Unparsed("it sorts by a count")
+                    return self.resolve(entry.name)
+        return self.resolve(name)

@@ -1,0 +1,191 @@
+"""The fastest transport: libcurl, by pycurl."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import socket
+import ssl
+import struct
+from io import BytesIO
+from typing import cast
+
+import pycurl
+import requests.utils
+
+from pyrqlite.cluster.node import Node
+from pyrqlite.errors import InterfaceError
+from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports.idle import Idle
+
+_FOR_EVER = 2**31 - 1
+
+_NEVER_LEFT = frozenset(
+    {
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_CIPHER,
+    }
+)
+
+
+class CurlTransport:
+    """Keeps curl handles, each with its sockets, and hands each to one thread at a time."""
+
+    def __init__(self, wire: Wire) -> None:
+        if wire.ssl_context is not None:
+            raise InterfaceError(
+                "the curl transport cannot use an ssl_context: give ca_cert, client_cert and client_key, or "
+                "choose transport='urllib3'"
+            )
+        self._wire = wire
+        self._idle: Idle[pycurl.Curl] = Idle()
+        # Without the empty Expect curl would ask for leave before it sends a large body.
+        self._headers = [f"{name}: {value}" for name, value in wire.headers.items()] + ["Expect:"]
+        self._ca_cert = wire.ca_cert or _system_certificates()
+
+    def send(self, node: Node, request: Request) -> Response:
+        curl = self._taken(request.repeatable) or self._new()
+        body = BytesIO()
+        head: list[bytes] = []
+        curl.setopt(pycurl.URL, f"{node}{request.target}")
+        _set_method(curl, request)
+        _set_timeout(curl, request.timeout)
+        curl.setopt(pycurl.WRITEDATA, body)
+        curl.setopt(pycurl.HEADERFUNCTION, head.append)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            code, text, *_ = cast("tuple[int, str]", error.args)
+            never_left = code in _NEVER_LEFT or _never_connected(curl, node)
+            curl.close()
+            raise (NotSent if never_left else AnswerLost)(text) from error
+        except BaseException:
+            curl.close()
+            raise
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+        if not self._idle.put(request.repeatable, curl):
+            curl.close()
+        return Response(status, _Head(head), body.getvalue(), node)
+
+    def _taken(self, repeatable: bool) -> pycurl.Curl | None:
+        """An idle handle whose socket the node has not closed meanwhile: curl itself looks only at times."""
+        while (curl := self._idle.take(repeatable)) is not None:
+            poll = select.poll()
+            socket_number = curl.getinfo(pycurl.ACTIVESOCKET)
+            if socket_number < 0:
+                return curl
+            poll.register(socket_number, select.POLLIN)
+            if not poll.poll(0):
+                return curl
+            curl.close()
+        return None
+
+    def _new(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        wire = self._wire
+        curl.setopt(pycurl.HTTPHEADER, self._headers)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, _reset_on_close)
+        curl.setopt(pycurl.NOPROXY, "*")
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(wire.connect_timeout))
+        curl.setopt(pycurl.CAINFO, self._ca_cert)
+        if wire.client_cert:
+            curl.setopt(pycurl.SSLCERT, wire.client_cert)
+            curl.setopt(pycurl.SSLKEY, wire.client_key or wire.client_cert)
+        if wire.insecure:
+            curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+            curl.setopt(pycurl.SSL_VERIFYHOST, 0)
+        return curl
+
+    def close(self) -> None:
+        for curl in self._idle.drain():
+            _close(curl)
+
+
+def _set_method(curl: pycurl.Curl, request: Request) -> None:
+    body = request.body or b""
+    if request.method == "GET":
+        curl.setopt(pycurl.HTTPGET, 1)
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+        return
+    curl.setopt(pycurl.POST, 1)
+    if request.method == "POST":
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+    else:
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+    if request.repeatable:
+        curl.setopt(pycurl.POSTFIELDS, body)
+        return
+    # When a kept connection dies before the answer, curl sends the request again by itself: a write twice.
+    # From a source that it cannot rewind it does not, and says so; one without a body gets a connection of
+    # its own.
+    curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+    curl.setopt(pycurl.READFUNCTION, BytesIO(body).read)
+    curl.setopt(pycurl.FRESH_CONNECT, 0 if body else 1)
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return _FOR_EVER if seconds is None else min(max(1, round(seconds * 1000)), _FOR_EVER)
+
+
+def _set_timeout(curl: pycurl.Curl, seconds: float | None) -> None:
+    """Bound each wait for a sign of the node; curl counts those in whole seconds, and less as a whole."""
+    curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(seconds) if seconds and seconds < 1 else 0)
+    curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+    curl.setopt(pycurl.LOW_SPEED_TIME, 0 if seconds is None else min(math.ceil(seconds), _FOR_EVER))
+
+
+def _never_connected(curl: pycurl.Curl, node: Node) -> bool:
+    """Whether a time-out came before there was a connection to send anything on."""
+    ready = pycurl.APPCONNECT_TIME if node.scheme == "https" else pycurl.CONNECT_TIME
+    return bool(curl.getinfo(ready) == 0 and curl.getinfo(pycurl.REQUEST_SIZE) == 0)
+
+
+def _close(curl: pycurl.Curl) -> None:
+    """Close an idle connection in good order."""
+    number = curl.getinfo(pycurl.ACTIVESOCKET)
+    if number >= 0:
+        with socket.socket(fileno=os.dup(number)) as idle:
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+    curl.close()
+
+
+def _reset_on_close(number: int, purpose: int) -> int:
+    """Have a socket closed with a reset, so that the kernel does not go on sending what was given up."""
+    with socket.socket(fileno=os.dup(number)) as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    return 0
+
+
+def _system_certificates() -> str:
+    """Where this system keeps the certificates that it trusts: curl's own idea of it is another system's."""
+    found = ssl.get_default_verify_paths().cafile
+    return found or requests.utils.DEFAULT_CA_BUNDLE_PATH
+
+
+class _Head:
+    """The lines of a response's head, read only when a header is asked for."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    def get(self, name: str, default: str, /) -> str:
+        wanted = name.encode()
+        for line in self._lines:
+            found, colon, value = line.partition(b":")
+            if colon and found.strip().lower() == wanted:
+                return value.strip().decode("latin-1")
+        return default

@@ -1,0 +1,1 @@
+"""Pure functions between statements and bytes: requests out, results and errors in."""

@@ -1,0 +1,224 @@
+"""Packed writes: `executemany` of an INSERT as one statement with one parameter, the rows as JSON.
+
+    INSERT INTO t(a,b) VALUES (?,?)     becomes
+    INSERT INTO t(a,b) SELECT json_extract(value,'$[0]'), json_extract(value,'$[1]') FROM json_each(?)
+
+Only statements that mean the same in this form are packed; all else is sent as a list of statements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from pyrqlite.errors import DataError
+from pyrqlite.sql.parameters import AS_THEY_ARE, Adapt, Parameters, checked, int_too_large
+from pyrqlite.sql.statement import Statement, closing
+from pyrqlite.sql.tokens import Kind, Token
+from pyrqlite.wire import json
+
+# Beyond this json_extract, which walks the row for each column, is slower than a statement a row.
+MOST_COLUMNS = 40
+_CHUNK_ROWS = 4096
+_FUNCTIONS = frozenset(
+    {"ABS", "CHAR", "COALESCE", "HEX", "IFNULL", "IIF", "INSTR", "JSON", "LENGTH", "LOWER", "LTRIM",
+     "NULLIF", "REPLACE", "ROUND", "RTRIM", "SIGN", "SUBSTR", "TRIM", "TYPEOF", "UNHEX", "UPPER"}
+)  # fmt: skip
+_OPERATORS = frozenset({",", "(", ")", "+", "-", "*", "/", "%", "||"})
+
+
+@dataclass(frozen=True)
+class Packable:
+    """An INSERT that may be packed: its text cut into what stands before the row, in it, and behind it.
+
+    `cells` are the pieces of text of the row around its placeholders, `numbers` the placeholders' numbers.
+    """
+
+    head: str
+    cells: tuple[str, ...]
+    numbers: tuple[int, ...]
+    tail: str
+    table: str
+
+
+@lru_cache(maxsize=512)
+def packable(statement: Statement) -> Packable | None:
+    """How to pack this statement, or None where it would not mean the same."""
+    tokens = statement.tokens
+    if (
+        statement.verb not in ("INSERT", "REPLACE")
+        or statement.main
+        or statement.returning is not None
+    ):
+        return None
+    values = statement.find("VALUES", "SELECT", "DEFAULT")
+    if values is None or tokens[values].keyword != "VALUES":
+        return None
+    if values + 1 >= len(tokens) or tokens[values + 1].text != "(":
+        return None
+    end = closing(tokens, values + 1)
+    inside = range(values + 2, end)
+    occurrences = statement.placeholders.occurrences
+    first, last = tokens[values + 1].start, tokens[min(end, len(tokens) - 1)].start
+    if end >= len(tokens) or not all(is_deterministic(tokens, index) for index in inside):
+        return None
+    if not occurrences or not all(first < token.start < last for _, token in occurrences):
+        return None
+    tail = statement.text[tokens[end].end :]
+    if end + 1 < len(tokens) and tokens[end + 1].keyword != "ON":
+        return None
+    if statement.placeholders.count > MOST_COLUMNS:
+        return None
+    cells: list[str] = []
+    at = tokens[values + 1].end
+    for _, token in occurrences:
+        cells.append(statement.text[at : token.start])
+        at = token.end
+    cells.append(statement.text[at : tokens[end].start])
+    return Packable(
+        statement.text[: tokens[values].start],
+        tuple(cells),
+        tuple(number for number, _ in occurrences),
+        tail,
+        insert_target(statement),
+    )
+
+
+def insert_target(statement: Statement) -> str:
+    """The name of the table of an INSERT or REPLACE; empty where there is none."""
+    tokens = statement.tokens
+    into = statement.find("INTO")
+    if into is None or into + 1 >= len(tokens):
+        return ""
+    name = into + 1
+    if name + 2 < len(tokens) and tokens[name + 1].text == ".":
+        name += 2
+    return tokens[name].name
+
+
+def is_deterministic(tokens: Sequence[Token], index: int) -> bool:
+    """Whether this token is part of an expression that gives the same wherever it is evaluated: a value, a
+    placeholder, an operator, a well-known function."""
+    token = tokens[index]
+    if token.kind in (Kind.PARAMETER, Kind.NUMBER, Kind.STRING, Kind.BLOB):
+        return True
+    if token.kind is Kind.OPERATOR:
+        return token.text in _OPERATORS
+    if token.keyword == "NULL":
+        return True
+    calls = index + 1 < len(tokens) and tokens[index + 1].text == "("
+    return token.keyword in _FUNCTIONS and calls
+
+
+class NotPackable(Exception):
+    """A value (an infinity, a blob without unhex()) that only the list of statements can carry."""
+
+
+def pack(
+    how: Packable,
+    statement: Statement,
+    rows: Iterable[Parameters],
+    adapt: Adapt,
+    *,
+    unhex: bool,
+    limit: int,
+) -> list[list[Any]]:
+    """The statements, each with its one parameter, that insert `rows`; none where there are no rows.
+
+    Raises what binding the rows one by one would raise; NotPackable; DataError beyond `limit` bytes.
+    """
+    statements: list[list[Any]] = []
+    size = 0
+    for chunk in _chunks(rows):
+        columns, blobs = _columns(statement, chunk, adapt)
+        if any(blobs) and not unhex:
+            raise NotPackable
+        text = json.dumps(list(zip(*columns, strict=True))).decode()
+        size += len(text)
+        if size > limit:
+            raise too_large(limit)
+        statements.append([_packed_text(how, tuple(blobs)), text])
+    return statements
+
+
+def too_large(limit: int) -> DataError:
+    """The error for an executemany that is too large for one request."""
+    return DataError(
+        f"these rows make a request of more than {limit} bytes, and an executemany is one request, applied "
+        "whole or not at all: nothing was sent; pass the rows in smaller slices, or raise max_request_bytes"
+    )
+
+
+def _chunks(rows: Iterable[Parameters]) -> Iterator[list[Parameters]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _CHUNK_ROWS)):
+        yield chunk
+
+
+def _columns(
+    statement: Statement, rows: Sequence[Parameters], adapt: Adapt
+) -> tuple[list[Sequence[Any]], list[str]]:
+    """The values by column, fit for JSON, and for each column whether it holds blobs: "", "some" or "all"."""
+    count = statement.placeholders.count
+    if not all(type(row) in (tuple, list) and len(row) == count for row in rows) or (
+        statement.placeholders.count and any(statement.placeholders.names)
+    ):
+        rows = [statement.placeholders.arrange(row) for row in rows]
+    columns: list[Sequence[Any]] = []
+    blobs: list[str] = []
+    for column in zip(*rows, strict=True):
+        values, blob = _column(column, adapt)
+        columns.append(values)
+        blobs.append(blob)
+    return columns, blobs
+
+
+def _column(column: Sequence[object], adapt: Adapt) -> tuple[Sequence[Any], str]:
+    types = set(map(type, column))
+    if not types <= AS_THEY_ARE:
+        column = [None if value is None else checked(value, adapt) for value in column]
+        types = set(map(type, column))
+    if int in types and not _ints_fit(column, types):
+        raise int_too_large()
+    if float in types:
+        numbers = [value for value in column if type(value) is float]
+        if any(map(math.isnan, numbers)):
+            raise DataError("SQLite cannot store NaN: bind None for NULL")
+        if any(map(math.isinf, numbers)):
+            raise NotPackable
+    if bytes not in types:
+        return column, ""
+    if types <= {bytes, type(None)}:
+        return [None if value is None else value.hex() for value in column], "all"  # type: ignore[attr-defined]
+    return [[value.hex()] if type(value) is bytes else value for value in column], "some"
+
+
+def _ints_fit(column: Sequence[Any], types: set[type]) -> bool:
+    ints = column if types == {int} else [value for value in column if type(value) is int]
+    return min(ints) >= -(2**63) and max(ints) < 2**63
+
+
+@lru_cache(maxsize=512)
+def _packed_text(how: Packable, blobs: tuple[str, ...]) -> str:
+    pieces = [how.head, "SELECT ", how.cells[0]]
+    for number, cell in zip(how.numbers, how.cells[1:], strict=True):
+        pieces += (_cell(number - 1, blobs[number - 1]), cell)
+    # WHERE keeps ON CONFLICT from being read as the ON of a join.
+    pieces += (" FROM json_each(?) WHERE true", how.tail)
+    return "".join(pieces)
+
+
+def _cell(index: int, blob: str) -> str:
+    value = f"json_extract(value,'$[{index}]')"
+    if blob == "all":
+        return f"unhex({value})"
+    if blob == "some":
+        return (
+            f"CASE json_type(value,'$[{index}]') WHEN 'array' "
+            f"THEN unhex(json_extract(value,'$[{index}][0]')) ELSE {value} END"
+        )
+    return value

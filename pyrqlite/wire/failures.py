@@ -1,0 +1,167 @@
+"""From the server's texts to PEP 249's classes. The server sends SQLite's texts and no codes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyrqlite import errors
+
+
+@dataclass(frozen=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    error: type[errors.DatabaseError]
+    sqlite_errorname: str
+    sqlite_errorcode: int
+    advice: str = ""
+
+
+def _rule(
+    pattern: str, error: type[errors.DatabaseError], name: str, code: int, advice: str = ""
+) -> _Rule:
+    return _Rule(re.compile(pattern), error, name, code, advice)
+
+
+# In the order in which they are tried. Codes: https://www.sqlite.org/rescode.html
+_RULES = (
+    _rule(r"UNIQUE constraint failed: ", errors.IntegrityError, "SQLITE_CONSTRAINT_UNIQUE", 2067),
+    _rule(
+        r"NOT NULL constraint failed: ", errors.IntegrityError, "SQLITE_CONSTRAINT_NOTNULL", 1299
+    ),
+    _rule(r"CHECK constraint failed: ", errors.IntegrityError, "SQLITE_CONSTRAINT_CHECK", 275),
+    _rule(
+        r"FOREIGN KEY constraint failed",
+        errors.IntegrityError,
+        "SQLITE_CONSTRAINT_FOREIGNKEY",
+        787,
+    ),
+    _rule(
+        r"cannot store \w+ value in \w+ column",
+        errors.IntegrityError,
+        "SQLITE_CONSTRAINT_DATATYPE",
+        3091,
+    ),
+    _rule(r"datatype mismatch", errors.IntegrityError, "SQLITE_MISMATCH", 20),
+    _rule(r"string or blob too big", errors.DataError, "SQLITE_TOOBIG", 18),
+    _rule(r"integer overflow", errors.DataError, "SQLITE_ERROR", 1),
+    _rule(
+        r"no such function: (?i:regexp)\b",
+        errors.NotSupportedError,
+        "SQLITE_ERROR",
+        1,
+        "start rqlited with -extensions-path and an extension that has it",
+    ),
+    _rule(
+        r"no such (table|column|function|index|view|trigger|collation sequence|module|savepoint)\b",
+        errors.ProgrammingError,
+        "SQLITE_ERROR",
+        1,
+    ),
+    _rule(
+        r"syntax error|incomplete input|unrecognized token|ambiguous column name|already exists|"
+        r"already another table or index|has no column named|has \d+ columns but \d+ values|"
+        r"\d+ values for \d+ columns|wrong number of arguments|misuse of|"
+        r"must have the same number of terms|"
+        r"sub-select returns|row value misused|duplicate column name|may not be (altered|dropped|indexed|modified)|"
+        r"cannot modify|do not have the same number of result columns|out of range - should be between|"
+        r"not enough args to execute query|too many SQL variables|does not begin with a letter|"
+        r"does not match any PRIMARY KEY or UNIQUE constraint",
+        errors.ProgrammingError,
+        "SQLITE_ERROR",
+        1,
+    ),
+    _rule(
+        r"attempt to change database via query operation|attempt to write a readonly database",
+        errors.ProgrammingError,
+        "SQLITE_READONLY",
+        8,
+    ),
+    _rule(
+        r"disallowed pragma",
+        errors.NotSupportedError,
+        "SQLITE_AUTH",
+        23,
+        "rqlite manages its journal itself",
+    ),
+    _rule(r"(query|execute) timeout|interrupted", errors.OperationalError, "SQLITE_INTERRUPT", 9),
+    _rule(r"database is locked", errors.OperationalError, "SQLITE_BUSY", 5),
+    _rule(r"database or disk is full", errors.OperationalError, "SQLITE_FULL", 13),
+    _rule(r"disk I/O error", errors.OperationalError, "SQLITE_IOERR", 10),
+    _rule(r"database disk image is malformed", errors.DatabaseError, "SQLITE_CORRUPT", 11),
+)
+
+
+def statement_error(text: str) -> errors.DatabaseError:
+    """The error for what the server said of one statement; OperationalError where no rule knows the text,
+    as `sqlite3` raises it for SQLite's general error."""
+    for rule in _RULES:
+        if rule.pattern.search(text):
+            error = rule.error(f"{text} ({rule.advice})" if rule.advice else text)
+            error.sqlite_errorname = rule.sqlite_errorname
+            error.sqlite_errorcode = rule.sqlite_errorcode
+            return error
+    error = errors.OperationalError(text)
+    error.sqlite_errorname, error.sqlite_errorcode = "SQLITE_ERROR", 1
+    return error
+
+
+_STATUS_ADVICE = {
+    401: "the credentials are wrong, or lack the permission for this: check user and password",
+    403: "something between here and the node forbids this request",
+    404: "is this the HTTP address of an rqlite node, and does it run a version that has this?",
+    405: "is this the HTTP address of an rqlite node?",
+    408: "the queue did not take the write in time; it may still be applied",
+    413: "something between here and the node limits the size of requests: send less at a time",
+    431: "the request's address is too long",
+    503: "no leader: is a majority of the nodes up?",
+}
+
+
+def http_error(status: int, body: str, node: str) -> errors.DatabaseError:
+    """The error for an answer whose status is no success."""
+    said = body.strip()
+    error: errors.DatabaseError
+    if status == 500 and "unsupported value" in said:
+        error = errors.DataError(
+            f"{node} cannot send an infinite REAL in this form; if this was a write, it has been applied"
+        )
+    elif status == 400:
+        error = errors.ProgrammingError(f"{node} refused the request: {said}")
+    else:
+        advice = _STATUS_ADVICE.get(status)
+        error = errors.OperationalError(
+            f"{node} answered {status}"
+            + (f" ({said})" if said else "")
+            + (f": {advice}" if advice else "")
+        )
+    error.http_status, error.body, error.node = status, body, node
+    return error
+
+
+# What the server says of a whole call when it has certainly applied none of it.
+_NOTHING_APPLIED = (
+    "leadership transfer in progress",
+    "stale read",
+    "store not open",
+    "store not ready",
+    "timed out enqueuing operation",
+)
+
+
+def call_error(text: str, node: str, repeatable: bool) -> errors.DatabaseError:
+    """The error for what the server said of a call as a whole, in an answer of status 200.
+
+    For a write, what is neither SQLite's word nor a known refusal leaves open whether it was applied.
+    """
+    error = statement_error(text)
+    if type(error) is errors.OperationalError and not text.startswith(("cannot ", "database ")):
+        if repeatable or text in _NOTHING_APPLIED:
+            error = errors.OperationalError(f"{node} said: {text}")
+        else:
+            error = errors.OutcomeUnknownError(
+                f"{node} said: {text}. The write may have been applied, or may still be; it was not sent again. "
+                "Look whether it took effect before you repeat it."
+            )
+    error.node, error.http_status = node, 200
+    return error

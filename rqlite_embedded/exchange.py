@@ -1,0 +1,80 @@
+"""What goes in and out of the API, apart from any transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .params import Params
+from .session import Watch
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass
+class Request:
+    """A request whose query string is valid. Names in ``headers`` are in lower case."""
+
+    method: str
+    path: str
+    params: Params
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the body is declared to be plain text."""
+        return self.headers.get("content-type", "").startswith("text/plain")
+
+
+@dataclass
+class Response:
+    """A response without the headers that all responses share."""
+
+    status: int = 200
+    content_type: str = ""
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Read:
+    """Work that changes nothing: it may be broken off and started again.
+
+    ``run`` raises OutOfBudget when it takes longer than the watch's budget.
+    ``key`` is the same for work that is likely to last as long.
+    """
+
+    run: Callable[[Watch | None], Response]
+    key: str
+
+
+@dataclass
+class Wait:
+    """Work done elsewhere: ``start`` begins it and returns, it calls back from any thread.
+
+    ``run`` does the work in the calling thread instead. ``finish`` makes the response, also
+    when ``timeout`` seconds have passed and nothing called back.
+    """
+
+    start: Callable[[Callable[[], None]], None]
+    run: Callable[[], None]
+    finish: Callable[[], Response]
+    timeout: float | None = None
+
+
+@dataclass
+class Block:
+    """Work that may take long and blocks its thread."""
+
+    run: Callable[[], Response]
+
+
+Outcome = Response | Read | Wait | Block
+
+
+def error(status: int, message: str) -> Response:
+    """An error as plain text."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(status, TEXT, f"{message}\n".encode(), headers)

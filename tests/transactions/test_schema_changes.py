@@ -1,0 +1,187 @@
+"""DDL inside transactions, triggers, and a schema that others change."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyrqlite import Connection, ProgrammingError, SerializationError
+from pyrqlite.sql.reads import FactKind
+from tests.transactions.clients import query
+
+
+class TestOwnDefinitions:
+    def test_are_seen_by_oneself_alone(self, one: Connection, other: Connection) -> None:
+        one.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, v TEXT NOT NULL DEFAULT 'd')")
+        assert query(one, "INSERT INTO made DEFAULT VALUES RETURNING *") == [(1, "d")]
+        assert query(one, "SELECT * FROM made") == [(1, "d")]
+        with pytest.raises(ProgrammingError, match="no such table"):
+            query(other, "SELECT * FROM made")
+        one.commit()
+        assert query(other, "SELECT * FROM made") == [(1, "d")]
+
+    def test_are_rolled_back(self, one: Connection, other: Connection) -> None:
+        one.execute("CREATE TABLE made (id INTEGER PRIMARY KEY)")
+        one.execute("DROP TABLE plain")
+        one.rollback()
+        for connection in (one, other):
+            assert query(connection, "SELECT * FROM plain") == []
+            with pytest.raises(ProgrammingError, match="no such table"):
+                query(connection, "SELECT * FROM made")
+
+    def test_and_back_to_a_savepoint(self, one: Connection, other: Connection) -> None:
+        one.execute("CREATE TABLE made (a)")
+        one.execute("SAVEPOINT s")
+        one.execute("ALTER TABLE made ADD COLUMN b")
+        one.execute("INSERT INTO made VALUES (1, 2)")
+        assert query(one, "SELECT * FROM made") == [(1, 2)]
+        one.execute("ROLLBACK TO s")
+        one.execute("INSERT INTO made VALUES (1)")
+        assert query(one, "SELECT * FROM made") == [(1,)]
+        one.commit()
+        assert query(other, "SELECT * FROM made") == [(1,)]
+
+    def test_reflection_sees_them(self, one: Connection, other: Connection) -> None:
+        one.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, u INTEGER REFERENCES u(id))")
+        one.execute("CREATE UNIQUE INDEX made_u ON made(u)")
+        one.execute("CREATE VIEW seen AS SELECT id FROM made")
+        assert [row[1] for row in query(one, "PRAGMA table_info(made)")] == ["id", "u"]
+        assert [row[1] for row in query(one, "PRAGMA main.index_list('made')")] == ["made_u"]
+        assert [row[2] for row in query(one, "PRAGMA foreign_key_list(made)")] == ["u"]
+        assert query(one, "PRAGMA index_xinfo(made_u)")[0][2] == "u"
+        sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
+        names = [name for (name,) in query(one, sql)]
+        assert {"made", "seen"} <= set(names)
+        assert query(one, "SELECT name FROM pragma_table_xinfo('made')") == [("id",), ("u",)]
+        assert "made" in str(query(one, "EXPLAIN QUERY PLAN SELECT * FROM made WHERE u = 1"))
+        assert query(other, "PRAGMA table_info(made)") == []
+        one.commit()
+        assert len(query(other, "PRAGMA table_info(made)")) == 2
+
+    def test_and_data_before_and_behind(self, one: Connection, other: Connection) -> None:
+        other.execute("INSERT INTO t VALUES (1, 10, 'x')")
+        assert query(one, "SELECT * FROM t") == [(1, 10, "x")]
+        one.execute("ALTER TABLE t ADD COLUMN c DEFAULT 7")
+        assert query(one, "SELECT * FROM t") == [(1, 10, "x", 7)]
+        assert one.execute("UPDATE t SET c = 8 WHERE id = 1").rowcount == 1
+        assert one.executemany("INSERT INTO t VALUES (?, 1, 2, 3)", [(5,), (6,)]).rowcount == 2
+        assert [fact.kind for fact in one.facts()] == [
+            FactKind.GUARDED, FactKind.CHECKED, FactKind.CHECKED, FactKind.NONE,
+        ]  # fmt: skip
+        one.commit()
+        assert query(other, "SELECT c FROM t WHERE id = 1") == [(8,)]
+        one.execute("UPDATE t SET c = 9 WHERE id = 1")
+        assert [fact.kind for fact in one.facts()] == [FactKind.GUARDED]
+
+    def test_facts_behind_them_are_still_checked(self, one: Connection, other: Connection) -> None:
+        one.execute("CREATE INDEX t_a ON t(a)")
+        assert query(one, "SELECT count(*) FROM t") == [(0,)]
+        other.execute("INSERT INTO t(a) VALUES (1)")
+        with pytest.raises(SerializationError):
+            one.commit()
+        assert "t_a" not in str(query(other, "PRAGMA index_list(t)"))
+
+
+class TestOthersDefinitions:
+    def test_new_column_is_a_conflict_once(self, one: Connection, other: Connection) -> None:
+        query(one, "SELECT a FROM t")
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        other.execute("ALTER TABLE t ADD COLUMN c")
+        with pytest.raises(SerializationError, match="schema"):
+            one.commit()
+        query(one, "SELECT * FROM t")
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        one.commit()
+        assert query(other, "SELECT * FROM plain") == [(1, 1)]
+
+    def test_new_column_while_the_transaction_runs(
+        self, one: Connection, other: Connection
+    ) -> None:
+        other.execute("INSERT INTO t VALUES (1, 10, 'x')")
+        assert query(one, "SELECT * FROM t") == [(1, 10, "x")]
+        other.execute("ALTER TABLE t ADD COLUMN c")
+        assert query(one, "SELECT * FROM t") == [(1, 10, "x", None)]
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        with pytest.raises(SerializationError):
+            one.commit()
+
+    def test_table_that_is_gone(self, one: Connection, other: Connection) -> None:
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        query(one, "SELECT count(*) FROM t")
+        other.execute("DROP TABLE t")
+        with pytest.raises(SerializationError):
+            one.commit()
+        one.execute("INSERT INTO plain VALUES (2, 2)")
+        other.execute("DROP TABLE plain")
+        with pytest.raises(SerializationError):
+            query(one, "SELECT * FROM u")
+        one.rollback()
+
+    def test_unrelated_ones_are_no_conflict(self, one: Connection, other: Connection) -> None:
+        query(one, "SELECT * FROM t")
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        other.execute("CREATE TABLE made (a)")
+        other.execute("ALTER TABLE u ADD COLUMN z")
+        one.commit()
+        assert query(other, "SELECT * FROM plain") == [(1, 1)]
+
+
+TRIGGER = "CREATE TRIGGER log_{event} AFTER {event} ON t BEGIN INSERT INTO plain VALUES ('{event}', {row}.id); END"
+
+
+class TestTriggers:
+    @pytest.fixture(autouse=True)
+    def triggers(self, other: Connection) -> None:
+        other.execute("INSERT INTO t VALUES (1, 10, 'x'), (2, 20, 'y')")
+        for event, row in (("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")):
+            other.execute(TRIGGER.format(event=event, row=row))
+
+    def test_fire_in_every_view_of_the_transaction(
+        self, one: Connection, other: Connection
+    ) -> None:
+        assert query(one, "INSERT INTO t(a) VALUES (30) RETURNING id, a") == [(3, 30)]
+        assert query(one, "UPDATE t SET a = a + 1 WHERE id = 1 RETURNING a") == [(11,)]
+        assert query(one, "DELETE FROM t WHERE id = 2 RETURNING b") == [("y",)]
+        events = [("INSERT", 3), ("UPDATE", 1), ("DELETE", 2)]
+        assert query(one, "SELECT * FROM plain") == events
+        assert one.execute("INSERT INTO t(a) VALUES (40)").lastrowid == 4
+        assert one.execute("UPDATE t SET a = 0").rowcount == 3
+        one.commit()
+        assert query(other, "SELECT count(*) FROM plain") == [(7,)]
+
+    @pytest.mark.parametrize(
+        ("sql", "change"),
+        [
+            ("INSERT INTO t(a) VALUES (30) RETURNING id", "INSERT INTO t(a) VALUES (1)"),
+            ("UPDATE t SET a = a + 1 WHERE id = 1 RETURNING a", "UPDATE t SET a = 5"),
+            ("DELETE FROM t WHERE id = 1 RETURNING a", "UPDATE t SET a = 5"),
+        ],
+    )
+    def test_returning_is_checked(
+        self, sql: str, change: str, one: Connection, other: Connection
+    ) -> None:
+        query(one, sql)
+        assert [fact.kind for fact in one.facts()] == [FactKind.CHECKED]
+        assert "triggers" in one.facts()[0].reason
+        other.execute(change)
+        with pytest.raises(SerializationError):
+            one.commit()
+
+    def test_raise_rollback_undoes_the_statement(self, one: Connection, other: Connection) -> None:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON u BEGIN SELECT RAISE(ROLLBACK, 'not here'); END"
+        )
+        one.execute("INSERT INTO t(id) VALUES (50)")
+        with pytest.raises(Exception, match="not here"):
+            one.execute("INSERT INTO u(name) VALUES ('a')")
+        assert query(other, "SELECT id FROM t WHERE id = 50") == []
+        one.rollback()
+
+    def test_trigger_that_ignores_rows(self, one: Connection, other: Connection) -> None:
+        other.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON u WHEN new.n = 0 BEGIN SELECT RAISE(IGNORE); END"
+        )
+        rows = [("a", 0), ("b", 1), ("c", 0)]
+        assert one.executemany("INSERT INTO u(name, n) VALUES (?, ?)", rows).rowcount == 1
+        assert one.execute("INSERT INTO u(name, n) VALUES ('d', 0)").rowcount == 0
+        one.commit()
+        assert query(other, "SELECT name FROM u") == [("b",)]
