@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -21,7 +22,11 @@ logger = logging.getLogger("pyrqlite")
 
 
 # What a node says, by a 200, when it has done nothing for want of a leader or because it is only starting.
-_NOT_NOW = (b"leadership transfer in progress", b"store not open", b"store not ready")
+_NOT_NOW = ("leadership transfer in progress", "store not open", "store not ready")
+# What it says when it could not reach the leader, or was the leader until just now.
+_BETWEEN_NODES = re.compile(
+    "^(not leader|leader not found|leadership lost|dial tcp|(read|write) |raft is already shutdown)"
+)
 _SHORT = 500  # such an answer has nothing else in it
 # Answers that do not tell whether a write was applied: from something between here and the node, or from a
 # node that failed behind its commit.
@@ -77,7 +82,7 @@ def _attempt(cluster: Cluster, request: Request) -> Flow[Response]:
             redirects += 1
             node = _leader(cluster, response, redirects, failures)
             continue
-        refusal = _not_now(response)
+        refusal = _not_now(response, request.repeatable)
         if refusal is None:
             return _checked(response, request)
         leaderless = response
@@ -108,18 +113,25 @@ def _leader(
     return leader
 
 
-def _not_now(response: Response) -> str | None:
-    """Why the node has done nothing and another, or the same one later, may; None where that is not so."""
-    if response.status == 200:
-        if len(response.body) > _SHORT or not any(text in response.body for text in _NOT_NOW):
-            return None
-        with suppress(ValueError, AttributeError):
-            said = json.loads(response.body).get("error", "")
-            return f"200 {said}" if said.encode() in _NOT_NOW else None
+def _not_now(response: Response, repeatable: bool) -> str | None:
+    """Why the node has done nothing and another, or the same one later, may; None where that is not so.
+
+    Of a request that may be repeated it does not matter whether it was done.
+    """
+    if response.status != 200:
+        leaderless = response.status in (500, 503) and b"leader not found" in response.body
+        return f"{response.status} {_text(response).strip()}" if leaderless else None
+    if len(response.body) > _SHORT or b'"error"' not in response.body:
         return None
-    if response.status not in (500, 503) or b"leader not found" not in response.body:
-        return None
-    return f"{response.status} {response.body.decode(errors='replace').strip()}"
+    with suppress(ValueError, AttributeError, TypeError):
+        said = json.loads(response.body).get("error", "")
+        if said in _NOT_NOW or (repeatable and _BETWEEN_NODES.search(said)):
+            return f"200 {said}"
+    return None
+
+
+def _text(response: Response) -> str:
+    return response.body.decode(errors="replace")
 
 
 def _checked(response: Response, request: Request) -> Response:
@@ -134,7 +146,7 @@ def _checked(response: Response, request: Request) -> Response:
         )
     if response.status == 200:
         return response
-    text = response.body.decode(errors="replace")
+    text = _text(response)
     error = http_error(response.status, text, str(response.node))
     if (
         response.status in _AMBIGUOUS_STATUSES
@@ -166,7 +178,7 @@ def _not_answered(
             f"the cluster has no leader that answers, nothing was applied: {causes}"
         )
         error.http_status, error.node = leaderless.status, str(leaderless.node)
-        error.body = leaderless.body.decode(errors="replace")
+        error.body = _text(leaderless)
         return error
     error = OperationalError(f"no node could be reached, nothing was applied: {causes}")
     error.node = str(failures[-1][0])

@@ -15,7 +15,7 @@ from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.session import CallOptions, Outcome, Session
 from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.transacting import commit, execute_in, execute_many_in
-from pyrqlite.flow.writing import write, write_many, write_script
+from pyrqlite.flow.writing import with_fresh_schema, write, write_many, write_script
 from pyrqlite.sql.admission import admit
 from pyrqlite.sql.parameters import Parameters
 from pyrqlite.sql.pragma import PragmaKind, advice, pragma_kind, pragma_name
@@ -37,10 +37,16 @@ def execute(
         return (yield from execute_in(session, log, statement, parameters, options))
     if statement.returning is not None and session.options.exactly_once and not options.queue:
         return (yield from _seen_and_committed(session, statement, parameters, options))
+    if kind is StatementKind.WRITE:
+        return (
+            yield from with_fresh_schema(
+                session, lambda: _prepare_and_write(session, statement, parameters, options)
+            )
+        )
     prepared = yield from prepare(session, statement, parameters, options)
     if kind is StatementKind.EMPTY:
         return Outcome()
-    if options.queue and kind is not StatementKind.WRITE:
+    if options.queue:
         raise ProgrammingError("only INSERT, REPLACE, UPDATE and DELETE can be queued")
     if kind is StatementKind.READ:
         query = Query(statement, prepared.statement, prepared.values)
@@ -50,6 +56,13 @@ def execute(
     ):
         query = Query(statement, statement, prepared.values)
         return (yield from read_plain(session, query, options))
+    return (yield from write(session, prepared, options))
+
+
+def _prepare_and_write(
+    session: Session, statement: Statement, parameters: Parameters | None, options: CallOptions
+) -> Flow[Outcome]:
+    prepared = yield from prepare(session, statement, parameters, options)
     return (yield from write(session, prepared, options))
 
 
@@ -80,6 +93,17 @@ def execute_many(
     log = open_log(session)
     if log is not None:
         return (yield from execute_many_in(session, log, statement, rows, options))
+    kept = list(rows)
+    return (
+        yield from with_fresh_schema(
+            session, lambda: _prepare_and_write_many(session, statement, kept, options)
+        )
+    )
+
+
+def _prepare_and_write_many(
+    session: Session, statement: Statement, rows: list[Parameters], options: CallOptions
+) -> Flow[Outcome]:
     prepared = yield from prepare_rows(session, statement, rows, options)
     return (yield from write_many(session, prepared, options))
 

@@ -110,7 +110,7 @@ def warn_of_causes(session: Session, statement: Statement, schema: Schema | None
     if schema is None:
         return
     warned = session.cluster.warned
-    for cause in write_causes(statement, schema):
+    for cause in write_causes(statement, schema, session.options.steady_times):
         if cause.key not in warned:
             warned.add(cause.key)
             warn(cause.message, DeterminismWarning)

@@ -157,7 +157,10 @@ def _resolution(statement: Statement) -> str:
 def _schema(session: Session, log: Log, statement: Statement) -> Flow[Schema | None]:
     """The schema as the statement will see it."""
     if not log.changes_schema:
-        return (yield from current_schema(session))
+        schema = yield from current_schema(session)
+        if schema is not None:
+            log.trigger_texts[schema.trigger_text] = None
+        return schema
     if log.schema is None:
         log.schema = yield from schema_after(session, log.write_items)
     return log.schema
@@ -463,7 +466,7 @@ def commit(session: Session, log: Log) -> Flow[None]:
     for entries in log.undone:
         yield from check_undone(session, log, entries)
     if not log.writes:
-        if len(log.entries) > 1 and log.isolation is Isolation.SERIALIZABLE:
+        if (len(log.entries) > 1 or log.undone) and log.isolation is Isolation.SERIALIZABLE:
             yield from check(session, log, log.entries)
         return
     checked = log.checked()

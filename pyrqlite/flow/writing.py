@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
-from pyrqlite.errors import InternalError, NotSupportedError, OperationalError
+from pyrqlite.errors import InternalError, NotSupportedError, OperationalError, ProgrammingError
 from pyrqlite.flow.applying import apply
 from pyrqlite.flow.preparing import Prepared, PreparedRows, prepare, rewritten
 from pyrqlite.flow.returning import check_understood, with_blank
@@ -17,11 +18,14 @@ from pyrqlite.sql.names import fold
 from pyrqlite.sql.parameters import Parameters, bind
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, StatementKind
+from pyrqlite.transaction.guards import conflict_number, table_guard
 from pyrqlite.types import adapt
 from pyrqlite.wire import bulk
 from pyrqlite.wire.request import EXECUTE, EXECUTE_RETURNING, PARSED, UNTOUCHED, Item, item
 from pyrqlite.wire.response import Answer, Result, first_error, plain_rows
 from pyrqlite.wire.returning import PackedReturning, makes_rowid, pack_returning
+
+T = TypeVar("T")
 
 # The only proof that a node did nothing is that it says so by a redirect, in place of forwarding.
 _REDIRECT = "&redirect"
@@ -67,8 +71,35 @@ def _write_returning(session: Session, prepared: Prepared, options: CallOptions)
     text = packed.text if packed is not None else with_blank(statement)
     yield from check_understood(session, text, options)
     items = [item(text, prepared.values)]
-    answer = yield from _execute(session, items, options, EXECUTE_RETURNING)
-    return returned(_only(answer).check(), packed)
+    if packed is None or packed.star is None:
+        answer = yield from _execute(session, items, options, EXECUTE_RETURNING)
+        return returned(_only(answer).check(), packed)
+    # Other columns may stand for the * by now.
+    items.insert(0, table_guard(packed.star.name, packed.star.sql, 0))
+    answer = yield from _execute(session, items, options, f"{EXECUTE_RETURNING}&transaction")
+    if conflict_number(answer.results[0].error) is not None:
+        raise StaleSchema
+    return returned(all_results(answer, 2)[1], packed)
+
+
+class StaleSchema(Exception):
+    """The schema that is known is not the database's any more; nothing was applied."""
+
+
+_COLUMN_GONE = ("no such column", "has no column named", "no such table")
+
+
+def with_fresh_schema(session: Session, attempt: Callable[[], Flow[T]]) -> Flow[T]:
+    """Run `attempt`, and once more with the schema loaded anew where the known one seems to be old."""
+    try:
+        return (yield from attempt())
+    except StaleSchema:
+        pass
+    except ProgrammingError as error:
+        if session.cluster.schema.schema is None or not any(t in str(error) for t in _COLUMN_GONE):
+            raise
+    session.cluster.schema.renew()
+    return (yield from attempt())
 
 
 def returned(result: Result, packed: PackedReturning | None) -> Outcome:

@@ -18,6 +18,7 @@ from pyrqlite.sql.schema import Schema, Table
 from pyrqlite.sql.statement import Statement, StatementKind
 from pyrqlite.sql.steady import Steadiness, mentioned, steadiness
 from pyrqlite.sql.tokens import Token
+from pyrqlite.sql.writes import EACH_STEP, judge_write
 
 
 class DeterminismWarning(UserWarning):
@@ -48,11 +49,24 @@ def write_causes(
     if found is None:
         if statement.kind is StatementKind.WRITE:
             finder = _Finder(statement, schema, steadiness(schema, steady_times))
-            found = tuple({cause.key: cause for cause in finder.causes()}.values())
+            causes = [*finder.causes(), *_step_causes(statement, schema)]
+            found = tuple({cause.key: cause for cause in causes}.values())
         else:
             found = tuple(_definition_causes(statement))
         schema.remember(key, found)
     return found
+
+
+def _step_causes(statement: Statement, schema: Schema) -> Iterator[Cause]:
+    """An UPDATE that moves several rows along a unique index: in another order a step may be in the way."""
+    if statement.verb == "UPDATE":
+        verdict = judge_write(statement, schema, [None] * statement.placeholders.count)
+        if EACH_STEP in verdict.uniform_reason:
+            yield Cause(
+                ("steps", statement.text),
+                f"{verdict.uniform_reason}: on a node with another plan the whole transaction may fail, and be "
+                "missing there; update row by row, or move the values out of the way first",
+            )
 
 
 def _definition_causes(statement: Statement) -> Iterator[Cause]:

@@ -7,6 +7,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from pyrqlite.sql.grammar import Predicate, Query, Ref, Unparsed, parse_query
 from pyrqlite.sql.impure import Source, sites_are_random
@@ -66,7 +67,7 @@ class ReadVerdict:
 @dataclass(frozen=True)
 class _Shape:
     """The verdict as far as the text decides, and what the values still have to pass: those that
-    conditions compare with, by their numbers, and the limit (its index, and its value or number)."""
+    conditions compare with, by their numbers, and that of a LIMIT."""
 
     verdict: ReadVerdict
     compared: tuple[int, ...] = ()
@@ -99,12 +100,12 @@ def _checked(reason: str) -> ReadVerdict:
 def _shape(statement: Statement, schema: Schema, steady: Steadiness) -> _Shape:
     if statement.kind is not StatementKind.READ:
         return _Shape(ReadVerdict(FactKind.NONE, "it is no query"))
-    reason = _no_fact(statement, schema)
-    if reason is not None:
-        return _Shape(ReadVerdict(FactKind.NONE, reason))
     try:
         query = parse_query(statement.tokens, schema)
     except Unparsed as unparsed:
+        no_fact = _no_fact(statement, schema)
+        if no_fact is not None:
+            return _Shape(ReadVerdict(FactKind.NONE, no_fact))
         return _Shape(_checked(str(unparsed)))
     reason = _unsteady(query, steady) or literal_reason(query.predicate, steady.steady_times)
     if reason is not None:
@@ -138,9 +139,9 @@ def _with_limit(
         )
     if token.kind is Kind.PARAMETER:
         return _Shape(verdict, compared, limit, numbers[token.start])
-    if not token.text.isdecimal():
+    if not token.text.isdecimal() or int(token.text) > _MOST_ROWS:
         return _Shape(_checked(_BAD_LIMIT))
-    return _Shape(verdict, compared, replace(limit, k=int(token.text)))
+    return _Shape(replace(verdict, limit=replace(limit, k=int(token.text))), compared)
 
 
 _CHANGES_BY_ITSELF = Source.CLOCK | Source.RANDOM | Source.STATE
@@ -152,11 +153,20 @@ def _no_fact(statement: Statement, schema: Schema) -> str | None:
         return "it is random on purpose"
     if not reads_tables(statement.tokens):
         return "it reads no table"
-    for name in mentioned(statement.tokens, schema):
+    sources = [
+        token
+        for before, token in pairwise(statement.tokens)
+        if token.kind in (Kind.WORD, Kind.QUOTED)
+        and (before.keyword or before.text) in _BEFORE_SOURCE
+    ]
+    for name in sorted(mentioned(sources, schema)):
         view = schema.view(name)
         if view is not None and view.sources & _CHANGES_BY_ITSELF:
             return f"the view {view.name} changes by itself"
     return None
+
+
+_BEFORE_SOURCE = frozenset({"FROM", "JOIN", "IN", ",", "(", "."})
 
 
 def reads_tables(tokens: Sequence[Token]) -> bool:
@@ -228,9 +238,9 @@ def _with_values(shape: _Shape, values: Sequence[Value], steady_times: bool) -> 
     reason = values_reason(shape.compared, values, steady_times)
     if reason is not None:
         return _checked(reason)
-    if shape.limit is None:
+    if shape.limit is None or shape.limit_number is None:
         return shape.verdict
-    k = shape.limit.k if shape.limit_number is None else values[shape.limit_number - 1]
+    k = values[shape.limit_number - 1]
     if type(k) is not int or not 0 <= k <= _MOST_ROWS:
         return _checked(_BAD_LIMIT)
     return replace(shape.verdict, limit=replace(shape.limit, k=k))

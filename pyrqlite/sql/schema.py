@@ -231,6 +231,13 @@ class Schema:
         """The view of this name, however its case."""
         return self.views.get(fold(name))
 
+    @cached_property
+    def trigger_text(self) -> str | None:
+        """The definitions of all triggers, by their names; None where there are none."""
+        triggers = (trigger for group in self.triggers.values() for trigger in group)
+        texts = [trigger.sql for trigger in sorted(triggers, key=lambda trigger: trigger.name)]
+        return "\n".join(texts) if texts else None
+
     def triggers_on(self, name: str) -> Sequence[Trigger]:
         """The triggers on a table or view."""
         return self.triggers.get(fold(name), ())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pyrqlite.errors import ProgrammingError
 from pyrqlite.sql.parameters import Placeholders
 from pyrqlite.sql.tokens import Token, significant
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class StatementKind(enum.Enum):
@@ -71,6 +75,7 @@ class Statement:
     kind: StatementKind
     placeholders: Placeholders
     returning: int | None
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def returns_rows(self) -> bool:
@@ -98,6 +103,23 @@ class Statement:
         return self.kind is StatementKind.READ and (
             self.verb == "VALUES" or self.find(*_COMPOUND) is not None
         )
+
+
+def remembered(
+    function: Callable[Concatenate[Statement, P], T],
+) -> Callable[Concatenate[Statement, P], T]:
+    """Keep what a function says of a statement as long as the statement itself is kept."""
+
+    @wraps(function)
+    def ask(statement: Statement, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, args, tuple(kwargs.items()))
+        try:
+            return statement.memo[key]  # type: ignore[no-any-return]
+        except KeyError:
+            value = statement.memo[key] = function(statement, *args, **kwargs)
+            return value
+
+    return ask
 
 
 def at_depth_zero(tokens: Sequence[Token], start: int) -> Iterator[tuple[int, Token]]:

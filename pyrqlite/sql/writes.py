@@ -58,6 +58,9 @@ class WriteVerdict:
     compared: tuple[int, ...] = field(default=(), repr=False)
 
 
+EACH_STEP = "allows each step"
+
+
 class _Refused(Exception):
     """Something cannot be guarded; the message says why."""
 
@@ -178,10 +181,10 @@ class _Judge:
                 keys = {fold(name) for name in index.columns if name is not None}
                 if index.partial or None in index.columns or not names.isdisjoint(keys):
                     raise _Refused(
-                        f"it depends on the order whether index {index.name} allows each step"
+                        f"it depends on the order whether index {index.name} {EACH_STEP}"
                     )
             if table.rowid_column is not None and fold(table.rowid_column.name) in names:
-                raise _Refused("it depends on the order whether the key allows each step")
+                raise _Refused(f"it depends on the order whether the key {EACH_STEP}")
 
     def returning(self, table: Table, *events: str) -> Returning:
         """How to check the rows of RETURNING; refused if there is no way."""
@@ -357,15 +360,35 @@ class _InsertJudge(_Judge):
             raise _Refused("DISTINCT takes one of several equal rows")
         if self.resolves_conflicts(table):
             raise _Refused("the order of its rows decides which of them conflict")
-        if table.rowid_column is not None and (
-            insert.columns is not None and fold(table.rowid_column.name) not in insert.columns
-        ):
-            raise _Refused("the order of its rows decides their keys")
         query = parse_query((*_SELECT_ALL, *self.tokens[core.source : core.stop]), self.schema)
         reason = self.query_reason(query, items)
         if reason is not None:
             raise _Refused(reason)
+        if table.rowid_column is not None and not self.gives_key(table.rowid_column, query):
+            raise _Refused("the order of its rows decides their keys")
         return compared_numbers(query.predicate, numbers_by_place(self.statement))
+
+    def gives_key(self, key: Column, query: Query) -> bool:
+        """Whether each row surely brings its own key: a NULL would get an automatic one."""
+        table = self.table(self.insert.schema, self.insert.table)
+        names = self.insert.columns or tuple(fold(column.name) for column in table.insertable)
+        wanted = fold(key.name)
+        if wanted not in names or len(query.sources) != 1:
+            return False
+        place = names.index(wanted)
+        source = query.sources[0].table
+        core = self.insert.cores[0]
+        items = split_commas(self.tokens, *core.items) if core.items is not None else []
+        if [token.text for token in self.tokens[slice(*items[0])]] == ["*"]:
+            ref = query.items[place].ref if place < len(query.items) else None
+            column = ref.column if ref is not None else None
+        else:
+            item = self.tokens[slice(*items[place])] if place < len(items) else ()
+            if len(item) > 2 and item[1].text == ".":
+                item = item[2:]
+            plain = len(item) == 1 or (len(item) == 3 and item[1].keyword == "AS")
+            column = source.column(item[0].name) if plain and is_name(item[0]) else None
+        return column is not None and (column.not_null or column is source.rowid_column)
 
     def query_reason(self, query: Query, items: Sequence[Token]) -> str | None:
         """Why rows of this query, or what is made of them, may differ between nodes."""

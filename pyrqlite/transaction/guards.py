@@ -7,11 +7,9 @@ their order, and reads nothing but the database.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.schema import Schema
-from pyrqlite.sql.statement import Statement
+from pyrqlite.sql.statement import Statement, remembered
 from pyrqlite.sql.tokens import quote_text
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import Item, item
@@ -63,7 +61,7 @@ def rows_guard(
     return item(text, [*values, seen, conflict_tag(number)])
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _rows_guard(statement: Statement, width: int, apart: frozenset[int], several: bool) -> str:
     rows = packing.rows_as_q(statement, width)
     array = packing.row_array(width, apart)
@@ -88,6 +86,15 @@ def count_guard(changes: int, last_insert_rowid: int | None, number: int) -> Ite
         f"{_FAIL.format(tag=3)}"
     )
     return item(text, [changes, last_insert_rowid, conflict_tag(number)])
+
+
+def triggers_guard(sql: str | None, number: int) -> Item:
+    """Fails where the definitions of all triggers, by their names, are no longer this text."""
+    text = (
+        "SELECT CASE WHEN (SELECT group_concat(sql, char(10)) FROM (SELECT sql FROM sqlite_schema "
+        f"WHERE type = 'trigger' ORDER BY name)) IS NOT ?1 {_FAIL.format(tag=2)}"
+    )
+    return item(text, [sql, conflict_tag(number)])
 
 
 def table_guard(table: str, sql: str, number: int) -> Item:

@@ -260,39 +260,38 @@ class Judged(NamedTuple):
 
 @dataclass
 class Log:
-    """An open transaction. `explicit` says that BEGIN (or the savepoint `outermost`) has opened it; `failed`
-    that only a rollback can follow. `undone` are the entries up to each end that ROLLBACK TO has cut off: what
-    was seen there is not forgotten."""
+    """An open transaction: its `entries`, the `writes` among them, and whether one of these is DDL.
+
+    `explicit` says that BEGIN (or the savepoint `outermost`) has opened it; `failed` that only a rollback can
+    follow. `undone` are the entries up to each end that ROLLBACK TO has cut off: what was seen there is not
+    forgotten.
+    """
 
     isolation: Isolation
     explicit: bool = False
     outermost: str | None = None
     entries: list[Entry] = field(default_factory=list)
+    writes: list[WriteEntry] = field(default_factory=list)
+    changes_schema: bool = False
     marks: list[tuple[str, int]] = field(default_factory=list)
     undone: list[list[Entry]] = field(default_factory=list)
     failed: Exception | None = None
+    # The triggers by which facts were judged, as one text for each schema that was known.
+    trigger_texts: dict[str | None, None] = field(default_factory=dict)
     schema: Schema | None = None  # behind the transaction's own DDL
-
-    @property
-    def writes(self) -> list[WriteEntry]:
-        """The writes, in order."""
-        return [entry for entry in self.entries if isinstance(entry, WriteEntry)]
 
     @property
     def write_items(self) -> list[Item]:
         """The statements of all writes, as speculations send them."""
         return [item for entry in self.writes for item in entry.items]
 
-    @property
-    def changes_schema(self) -> bool:
-        """Whether there is DDL among the writes."""
-        return any(entry.changes_schema for entry in self.writes)
-
     def add(self, entry: Entry) -> None:
         """Append an entry."""
         self.entries.append(entry)
-        if isinstance(entry, WriteEntry) and entry.changes_schema:
-            self.schema = None
+        if isinstance(entry, WriteEntry):
+            self.writes.append(entry)
+            if entry.changes_schema:
+                self.changes_schema, self.schema = True, None
 
     def judged(self) -> Iterator[Judged]:
         """The entries in order."""
@@ -344,17 +343,23 @@ class Log:
             e.is_fact for e in self.entries[place:]
         ):
             self.undone.append([*self.entries])
-        del self.entries[place:]
+        kept = self.entries[:place]
+        self.entries, self.writes, self.changes_schema, self.schema = [], [], False, None
+        for entry in kept:
+            self.add(entry)
         del self.marks[index + 1 :]
-        self.schema = None
 
     # The commit.
 
     def steps(self, guarding: bool = True) -> Iterator[Step]:
         """The statements of the commit; `guarding` False leaves out all guards, for tests."""
         number = 0
-        for name, sql in self._definitions() if guarding else ():
+        definitions = list(self._definitions()) if guarding else []
+        for name, sql in definitions:
             yield Step(guards.table_guard(name, sql, number), None, True)
+            number += 1
+        for text in self.trigger_texts if definitions else ():
+            yield Step(guards.triggers_guard(text, number), None, True)
             number += 1
         for entry, steady_before, steady in self.judged():
             for guard in entry.before if guarding and steady_before else ():

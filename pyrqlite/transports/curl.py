@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import socket
 import ssl
 import struct
+import time
 from io import BytesIO
 from typing import cast
 
@@ -66,6 +66,8 @@ class CurlTransport:
             code, text, *_ = cast("tuple[int, str]", error.args)
             never_left = code in _NEVER_LEFT or _never_connected(curl, node)
             curl.close()
+            if code == pycurl.E_ABORTED_BY_CALLBACK:
+                text = f"no answer within {request.timeout} s"
             raise (NotSent if never_left else AnswerLost)(text) from error
         except BaseException:
             curl.close()
@@ -140,10 +142,26 @@ def _milliseconds(seconds: float | None) -> int:
 
 
 def _set_timeout(curl: pycurl.Curl, seconds: float | None) -> None:
-    """Bound each wait for a sign of the node; curl counts those in whole seconds, and less as a whole."""
+    """Bound each wait for a sign of the node. curl looks once a second: less than that is bounded as a whole."""
     curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(seconds) if seconds and seconds < 1 else 0)
-    curl.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-    curl.setopt(pycurl.LOW_SPEED_TIME, 0 if seconds is None else min(math.ceil(seconds), _FOR_EVER))
+    curl.setopt(pycurl.NOPROGRESS, 1 if seconds is None or seconds < 1 else 0)
+    if seconds is not None:
+        curl.setopt(pycurl.XFERINFOFUNCTION, _Patience(seconds))
+
+
+class _Patience:
+    """Told by curl how much has come and gone, ends the exchange when nothing has for too long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._moved = (0, 0)
+        self._since = time.monotonic()
+
+    def __call__(self, to_come: int, come: int, to_go: int, gone: int) -> int:
+        now = time.monotonic()
+        if (come, gone) != self._moved:
+            self._moved, self._since = (come, gone), now
+        return int(now - self._since > self._seconds)
 
 
 def _never_connected(curl: pycurl.Curl, node: Node) -> bool:

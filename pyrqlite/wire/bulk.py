@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from pyrqlite.errors import DataError
 from pyrqlite.sql.parameters import AS_THEY_ARE, Adapt, Parameters, checked, int_too_large
-from pyrqlite.sql.statement import Statement, closing
+from pyrqlite.sql.statement import Statement, closing, remembered
 from pyrqlite.sql.tokens import Kind, Token
 from pyrqlite.wire import json
 
@@ -45,7 +44,7 @@ class Packable:
     table: str
 
 
-@lru_cache(maxsize=512)
+@remembered
 def packable(statement: Statement) -> Packable | None:
     """How to pack this statement, or None where it would not mean the same."""
     tokens = statement.tokens
@@ -202,7 +201,6 @@ def _ints_fit(column: Sequence[Any], types: set[type]) -> bool:
     return min(ints) >= -(2**63) and max(ints) < 2**63
 
 
-@lru_cache(maxsize=512)
 def _packed_text(how: Packable, blobs: tuple[str, ...]) -> str:
     pieces = [how.head, "SELECT ", how.cells[0]]
     for number, cell in zip(how.numbers, how.cells[1:], strict=True):

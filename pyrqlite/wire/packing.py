@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from pyrqlite.errors import OperationalError
-from pyrqlite.sql.statement import Statement, at_depth_zero, closing
+from pyrqlite.sql.statement import Statement, at_depth_zero, closing, remembered
 from pyrqlite.wire import json
 from pyrqlite.wire.response import Rows
 
@@ -52,7 +52,7 @@ _ENDS_OF_SELECT_LIST = frozenset(
 )
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def count_columns(statement: Statement) -> int | None:
     """How many columns the query has, or None where a `*` hides it."""
     if statement.verb == "VALUES":
@@ -118,7 +118,7 @@ def _array(columns: tuple[int, ...], form: Form) -> str:
     return f"json_array({','.join(f'json_array({group})' for group in groups)})"
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def names_query(statement: Statement, width: int | None) -> str:
     """The query, made to return no row: it shows names and declared types."""
     if _ends_in_values(statement):
@@ -130,7 +130,7 @@ def names_query(statement: Statement, width: int | None) -> str:
     return f"{_without_limit(statement)}\nLIMIT 0"
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def columns_query(statement: Statement, width: int, form: Form) -> str:
     """The query of one row: for each column of `statement` the JSON text of its values."""
     arrays = (
@@ -139,7 +139,7 @@ def columns_query(statement: Statement, width: int, form: Form) -> str:
     return f"{rows_as_q(statement, width)} SELECT {','.join(arrays)} FROM _pyrqlite_q"
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def rows_query(
     statement: Statement, width: int, apart: frozenset[int] = frozenset(), form: Form = Form.EXACT
 ) -> str:

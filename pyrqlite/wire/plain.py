@@ -8,11 +8,10 @@ all the same (dates, booleans, texts that are no UTF-8) is found here, and asked
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from pyrqlite.sql.names import is_name
-from pyrqlite.sql.statement import Statement
+from pyrqlite.sql.statement import Statement, remembered
 from pyrqlite.sql.tokens import Kind, Token
 from pyrqlite.wire.packing import select_items, select_list
 from pyrqlite.wire.response import Result, Rows
@@ -26,7 +25,7 @@ class Inexact(Exception):
     """The server's plain form has changed a value, or may have."""
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def typed_query(statement: Statement) -> str | None:
     """A query of plain columns with one more column: the storage class of each of them.
 
@@ -51,7 +50,7 @@ def typed_query(statement: Statement) -> str | None:
     return f"{statement.text[:at]},{codes}{statement.text[at:]}"
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def shows_columns(statement: Statement) -> bool:
     """Whether a simple SELECT shows nothing but columns: `a`, `t.a AS b`, `*`, `t.*`."""
     if statement.verb != "SELECT" or statement.main or statement.is_compound:

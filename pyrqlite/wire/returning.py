@@ -22,11 +22,12 @@ _MOST_COLUMNS = 99  # SQLite's functions take 100 arguments, and the rowid is on
 @dataclass(frozen=True)
 class PackedReturning:
     """A statement whose RETURNING gives one packed text a row: `text` to send, names and declared types of
-    its columns, and whether a rowid follows them."""
+    its columns, and whether a rowid follows them. `star` is the table whose columns stand for a `*`."""
 
     text: str
     columns: tuple[tuple[str, str], ...]
     with_rowid: bool
+    star: Table | None
 
     def rows(self, texts: Sequence[str]) -> tuple[Rows, int | None]:
         """The rows in these texts, and the rowid of the last one."""
@@ -59,7 +60,9 @@ def _pack_returning(statement: Statement, schema: Schema) -> PackedReturning | N
         values.append(qualified(table, _rowid_name(table)))
     head = statement.text[: statement.tokens[statement.returning].start]
     columns = tuple((cell.name, cell.declared) for cell in cells)
-    return PackedReturning(f"{head}RETURNING json_array({','.join(values)})", columns, with_rowid)
+    text = f"{head}RETURNING json_array({','.join(values)})"
+    star = any(token.text == "*" for token in statement.tokens[statement.returning :])
+    return PackedReturning(text, columns, with_rowid, table if star else None)
 
 
 def qualified(table: Table, column: str) -> str:
@@ -128,7 +131,11 @@ def _cells(statement: Statement, start: int, table: Table) -> list[_Cell] | None
             continue
         name, behind = _alias(tokens, begin, end)
         column = _column(tokens[begin:behind], table)
-        if column is not None:
+        if behind == begin + 1 and column is None and table.is_rowid(tokens[begin].name):
+            # Quoted, since the server's parser does not take the bare word.
+            word = tokens[begin].name
+            found.append(_Cell(name or word, "integer", qualified(table, word)))
+        elif column is not None:
             found.append(_column_cell(table, column)._replace(name=name or column.name))
         elif behind > begin and _is_expression(tokens, begin, behind):
             text = statement.text[tokens[begin].start : tokens[behind - 1].end]

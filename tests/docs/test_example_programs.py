@@ -71,5 +71,8 @@ def test_transfer(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+pytest_plugins = ["rqlite_embedded.pytest_plugin"]
+
+
 def test_fixture_example(request: pytest.FixtureRequest) -> None:
     load("test_with_server").test_an_order_is_stored(request.getfixturevalue("rqlite_server"))

@@ -194,3 +194,27 @@ def test_other_clients_change_the_schema(server: RunningServer, connect: Connect
                 assert cursor.fetchall() == [row]
     other.execute("ALTER TABLE t ADD COLUMN d DEFAULT 'new'")
     assert mine.execute(sql).fetchall() == [(1.0, "new")]
+
+
+def test_returning_follows_the_schema(server: RunningServer, connect: Connect) -> None:
+    mine, other = connect(server.url), connect(server.url, user="other")
+    other.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
+    sql = "INSERT INTO t(a) VALUES (?) RETURNING *"
+    assert mine.execute(sql, (1,)).fetchall() == [(1, 1)]
+    other.execute("ALTER TABLE t ADD COLUMN b DATE DEFAULT 'new'")
+    assert mine.execute(sql, (2,)).fetchall() == [(2, 2, "new")]
+    other.execute("DROP TABLE t")
+    other.execute("CREATE TABLE t (a, x DEFAULT x'ff')")
+    assert mine.execute(sql, (3,)).fetchall() == [(3, b"\xff")]
+    assert mine.execute("SELECT count(*) FROM t").fetchone() == (1,)
+
+
+def test_insert_follows_the_schema(server: RunningServer, connect: Connect) -> None:
+    """Columns whose defaults read a clock are given values, as long as they are there."""
+    mine, other = connect(server.url), connect(server.url, user="other")
+    other.execute("CREATE TABLE t (a, made TEXT DEFAULT CURRENT_TIMESTAMP)")
+    mine.execute("INSERT INTO t(a) VALUES (1)")
+    other.execute("ALTER TABLE t DROP COLUMN made")
+    mine.execute("INSERT INTO t(a) VALUES (2)")
+    mine.executemany("INSERT INTO t(a) VALUES (?)", [(3,), (4,)])
+    assert mine.execute("SELECT a FROM t").fetchall() == [(1,), (2,), (3,), (4,)]

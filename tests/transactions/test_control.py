@@ -191,6 +191,16 @@ class TestSavepoints:
                 one.commit()
         assert query(other, "SELECT name FROM u") == []
 
+    def test_one_read_and_one_undone_are_two(self, one: Connection, other: Connection) -> None:
+        assert query(one, "SELECT count(*) FROM k") == [(0,)]
+        other.execute("INSERT INTO k VALUES ('a', 1)")
+        insert(other, 1)
+        one.execute("SAVEPOINT s")
+        assert one.execute("UPDATE t SET a = 1").rowcount == 1
+        one.execute("ROLLBACK TO s")
+        with pytest.raises(SerializationError, match="FROM k"):
+            one.commit()
+
     def test_read_committed_forgets_it(self, connect: Connect, other: Connection) -> None:
         one = connect(isolation_level="READ COMMITTED")
         one.execute("SAVEPOINT s")

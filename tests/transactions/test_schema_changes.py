@@ -185,3 +185,19 @@ class TestTriggers:
         assert one.execute("INSERT INTO u(name, n) VALUES ('d', 0)").rowcount == 0
         one.commit()
         assert query(other, "SELECT name FROM u") == [("b",)]
+
+
+def test_a_trigger_that_comes_meanwhile_is_a_conflict(one: Connection, other: Connection) -> None:
+    """It may write a node's clock into what was taken for steady."""
+    other.execute("CREATE TABLE watched (id INTEGER PRIMARY KEY, v)")
+    other.execute("INSERT INTO watched VALUES (1, 1)")
+    assert query(one, "SELECT v FROM watched WHERE id = 1") == [(1,)]
+    one.execute("INSERT INTO watched VALUES (2, 2)")
+    other.execute(
+        "CREATE TRIGGER later AFTER UPDATE ON watched BEGIN UPDATE watched SET v = 0 WHERE id = 3; END"
+    )
+    with pytest.raises(SerializationError, match="schema has changed"):
+        one.commit()
+    one.execute("INSERT INTO watched VALUES (2, 2)")
+    one.commit()
+    assert query(other, "SELECT * FROM watched") == [(1, 1), (2, 2)]

@@ -317,8 +317,12 @@ class TestFailedCalls:
     def test_ambiguous_for_a_write(self, text: str) -> None:
         assert asked(text, repeatable=False) == "OutcomeUnknownError"
 
-    @pytest.mark.parametrize("text", AMBIGUOUS)
-    def test_ambiguous_for_a_read(self, text: str) -> None:
+    @pytest.mark.parametrize("text", AMBIGUOUS[:-2])
+    def test_a_read_is_asked_again_where_nodes_failed_one_another(self, text: str) -> None:
+        assert asked(text, repeatable=True, then=results({})) == "answered"
+
+    @pytest.mark.parametrize("text", AMBIGUOUS[-2:])
+    def test_other_failures_of_a_read(self, text: str) -> None:
         assert asked(text, repeatable=True) == "OperationalError"
 
     @pytest.mark.parametrize("repeatable", [False, True])

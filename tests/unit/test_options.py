@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyrqlite
-from pyrqlite import InterfaceError, NotSupportedError
+from pyrqlite import InterfaceError, dbapi2
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.session import CallOptions
@@ -520,11 +520,8 @@ class TestSharing:
         third.close()
 
 
-def test_transactions_are_not_there_yet_or_work() -> None:
-    """`autocommit=False` either opens a connection with transactions or says that it cannot."""
-    try:
-        connection = pyrqlite.connect(host="h", autocommit=False)
-    except NotSupportedError:
-        return
-    assert connection.autocommit is False
-    connection.close()
+def test_transactions_are_pep_249s_by_default_and_2xs_in_dbapi2() -> None:
+    for connect, expected in ((pyrqlite.connect, False), (dbapi2.connect, True)):
+        connection = connect(host="h")
+        assert connection.autocommit is expected
+        connection.close()

@@ -336,3 +336,19 @@ def test_names_in_a_long_query() -> None:
     asker.local.database.execute(f"INSERT INTO t VALUES ({','.join('?' * width)})", values)
     for _ in range(3):
         assert asker.rows("SELECT * FROM t") == [tuple(values)]
+
+
+def test_names_show_the_statement_as_written() -> None:
+    """Some values need another form of their placeholder, which nobody wants to see."""
+    asker = Asker(LocalNode("CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"))
+    for value in ("x'6869'", float("inf"), "plain", 5):
+        for sql, names in (
+            ("SELECT typeof(?)", ["typeof(?)"]),
+            ("SELECT length(?)", ["length(?)"]),
+            ("SELECT nullif(?, ?)", ["nullif(?, ?)"]),
+            ("SELECT ? AS x, ?", ["x", "?"]),
+            ("SELECT a, ? FROM t", ["a", "?"]),
+        ):
+            for _ in range(3):
+                columns = asker.outcome(sql, (value,) * sql.count("?")).columns or []
+                assert [name for name, _ in columns] == names

@@ -20,7 +20,6 @@ from pyrqlite.sql.names import fold
 from pyrqlite.sql.schema import Table
 from pyrqlite.sql.tokens import quote_name
 
-
 # A difference, and what the leader's row is now.
 Now = tuple[Difference, Row | None]
 

@@ -361,7 +361,6 @@ _WINDOWS = [
     *(
         "count({})",
         "max({})",
-        "group_concat({})",
         "ntile(2)",
         "nth_value({}, 2)",
         "json_group_array({})",

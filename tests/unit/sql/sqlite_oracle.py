@@ -76,3 +76,6 @@ class FrozenClock(apsw.VFS):
 
     def xCurrentTime(self) -> float:
         return self.xCurrentTimeInt64() / 86_400_000
+
+
+CLOCK = FrozenClock()  # one for all: SQLite knows it by its name

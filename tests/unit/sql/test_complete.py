@@ -16,9 +16,8 @@ from pyrqlite.sql.complete import Completion, complete
 from pyrqlite.sql.freeze import Context, Frozen, freeze, freeze_rows
 from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.statement import parse
-from tests.unit.sql.sqlite_oracle import FrozenClock, examples, schema_of
+from tests.unit.sql.sqlite_oracle import CLOCK, examples, schema_of
 
-CLOCK = FrozenClock()
 NOON = Instant(1_795_435_200_123)
 
 DEFINITIONS = """
@@ -39,7 +38,7 @@ CREATE TRIGGER t INSTEAD OF INSERT ON through BEGIN INSERT INTO stamped(id, name
 
 
 def database() -> apsw.Connection:
-    connection = apsw.Connection(":memory:", vfs=FrozenClock.NAME)
+    connection = apsw.Connection(":memory:", vfs=CLOCK.NAME)
     connection.execute(DEFINITIONS)
     return connection
 

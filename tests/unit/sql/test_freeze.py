@@ -28,9 +28,8 @@ from pyrqlite.sql.impure import Meaning, meaning_of
 from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.statement import parse
 from pyrqlite.sql.tokens import Kind, significant, tokenize
-from tests.unit.sql.sqlite_oracle import FrozenClock, examples, schema_of
+from tests.unit.sql.sqlite_oracle import CLOCK, examples, schema_of
 
-CLOCK = FrozenClock()
 NOON = Instant(1_795_435_200_123)  # 2026-11-23 12:00:00.123
 
 
@@ -57,7 +56,7 @@ def frozen(sql: str, *values: Value) -> Frozen:
 
 
 def database() -> apsw.Connection:
-    connection = apsw.Connection(":memory:", vfs=FrozenClock.NAME)
+    connection = apsw.Connection(":memory:", vfs=CLOCK.NAME)
     connection.execute("CREATE TABLE t(a, b); INSERT INTO t VALUES (1, 'now'), (2.5, '2020-01-31')")
     return connection
 

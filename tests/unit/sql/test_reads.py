@@ -172,6 +172,11 @@ def test_no_fact_with_a_reason(sql: str, reason: str) -> None:
     assert reason in verdict.reason
 
 
+def test_a_text_that_is_the_name_of_such_a_view_makes_no_difference() -> None:
+    assert judge("SELECT a FROM t WHERE a = 'ages'").guarded
+    assert judge("SELECT max(a) FROM t WHERE a = 'ages'").kind is FactKind.CHECKED
+
+
 def test_reading_a_table_after_in_is_a_fact() -> None:
     assert judge("SELECT 1 IN u").kind is FactKind.CHECKED
 
@@ -261,6 +266,8 @@ def test_limits_are_whole_numbers_of_rows(k: Value, guarded: bool) -> None:
     assert verdict.guarded is guarded
     if verdict.limit is not None:
         assert verdict.limit.k == k
+    if isinstance(k, int) and k >= 0:
+        assert judge(f"SELECT a FROM t LIMIT {k}").guarded is guarded
 
 
 def test_a_changed_schema_is_judged_anew() -> None:

@@ -138,7 +138,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, min_size=1, max_size=9).map(" ".join))
-@examples(2000)
+@examples(1000)
 def test_whatever_sqlite_takes_is_of_the_right_kind(sql: str) -> None:
     try:
         details = query_details(DATABASE, sql)

@@ -85,7 +85,7 @@ _UNDERSCORES = re.compile(r"\d_(?!\d)|\d__|\d\._\d")
 @example("1.5e3,.5,5.,0x1F")
 @example("x'00ff', x'0', x")
 @example("$a::b(c), d")
-@examples(3000)
+@examples(1500)
 def test_tokens_end_where_they_end_in_sqlite(sql: str) -> None:
     tokens = significant(sql)
     wanted = _split(sql, tokens)

@@ -166,7 +166,13 @@ def test_guarded_counts_of_writes_that_may_store_something_else(sql: str, reason
         ("INSERT INTO keyless SELECT * FROM u WHERE n > ? ORDER BY n", True),
         ("INSERT INTO keyless(a) SELECT lower(x.b) || '!' FROM t AS x JOIN u ON x.b = u.k", True),
         ("INSERT INTO w SELECT k, 1 FROM u", True),
-        ("INSERT INTO t(id, b) SELECT n, k FROM u", True),
+        ("INSERT INTO t(id, b) SELECT t.id, b FROM t", True),
+        ("INSERT INTO logged SELECT * FROM log", True),
+        ("INSERT INTO t(id, b) SELECT n, k FROM u", False),  # a NULL gets an automatic key
+        (
+            "INSERT INTO t(b, id) SELECT x.b, y.id FROM t AS x LEFT JOIN log AS y ON x.id = y.a",
+            False,
+        ),
         ("INSERT INTO t(b) SELECT ? WHERE 1 > 0", True),
         ("INSERT INTO t(b) SELECT k FROM u", False),  # automatic keys
         ("INSERT INTO w SELECT k, 1 FROM u LIMIT 5", False),

@@ -122,23 +122,24 @@ class TestCommit:
         do(made, UPDATE, results(WROTE, ABORT))
 
     def test_is_one_request_that_is_never_repeated(self, made: Session) -> None:
-        nodes = Nodes(results(PASSED, WROTE, PASSED))
+        nodes = Nodes(results(PASSED, PASSED, WROTE, PASSED))
         nodes.play(commit_open(made))
         (sent,) = nodes.sent
         assert sent.request.target.startswith("/db/execute?")
         assert "&transaction" in sent.request.target
         assert "&redirect" in sent.request.target
         assert not sent.request.repeatable
-        assert sent.statements[1] == UPDATE
+        assert sent.statements[2] == UPDATE
         assert made.work.log is None
 
     @pytest.mark.parametrize(
         ("answer", "text"),
         [
-            ((PASSED, WROTE, {"error": "bad JSON path: 'pyrqlite:conflict:1:'"}), UPDATE),
+            ((PASSED, PASSED, WROTE, {"error": "bad JSON path: 'pyrqlite:conflict:2:'"}), UPDATE),
             (({"error": "bad JSON path: 'pyrqlite:conflict:0:'"},), "schema has changed"),
-            ((PASSED, {"error": "UNIQUE constraint failed: t.a"}), "UNIQUE constraint failed"),
-            ((PASSED, {"error": "no such table: t"}), "no such table"),
+            ((PASSED, {"error": "bad JSON path: 'pyrqlite:conflict:1:'"}), "schema has changed"),
+            ((PASSED, PASSED, {"error": "UNIQUE constraint failed: t.a"}), "UNIQUE constraint"),
+            ((PASSED, PASSED, {"error": "no such table: t"}), "no such table"),
         ],
     )
     def test_conflicts(self, answer: tuple[dict[str, Any], ...], text: str, made: Session) -> None:

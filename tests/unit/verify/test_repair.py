@@ -510,7 +510,7 @@ statements = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     common=st.lists(statements, max_size=8),
@@ -541,7 +541,7 @@ def test_whatever_differs_is_found_and_repaired(
         assert [contents_of(node, "t") for node in cluster.nodes] == [contents[0]] * 3
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     common=st.lists(statements, max_size=8),
