@@ -18,7 +18,7 @@ from pyrqlite.sql.impure import SiteKind
 from pyrqlite.sql.parameters import Bound, Parameters, Value, apply_templates, bind, checked
 from pyrqlite.sql.plan import plan_of
 from pyrqlite.sql.schema import Schema
-from pyrqlite.sql.statement import Statement, StatementKind, parse
+from pyrqlite.sql.statement import Statement, StatementKind, parse_once
 from pyrqlite.types import adapt
 from pyrqlite.warning import warn
 
@@ -27,12 +27,18 @@ _RANDOM = random.SystemRandom()
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement as it will be sent, its values bound; `schema` is what it was completed by."""
+    """A statement as it will be sent, its values bound; `schema` is what it was completed by.
+
+    `completed` and `given` are statement and values before clocks were frozen: they are the same every time, so
+    that what is worked out about them can be kept.
+    """
 
     original: Statement
     statement: Statement
     values: Sequence[Value]
     schema: Schema | None
+    completed: Statement
+    given: Sequence[Value]
 
 
 def prepare(
@@ -49,19 +55,21 @@ def prepare(
     values = statement.placeholders.arrange(parameters)
     if schema is None and statement.kind is StatementKind.WRITE:
         schema = yield from current_schema(session)
-    frozen = statement
+    frozen = completed = statement
+    given: Sequence[Value] | None = None
     if options.freeze:
         warn_of_causes(session, statement, schema)
         completion = complete(statement, schema) if schema is not None else None
         completed = completion.statement if completion is not None else statement
         if completed is not statement or _changes(completed, constant):
-            basic = [checked(value, adapt) for value in values]
+            given = [checked(value, adapt) for value in values]
             ranges = completion.defaults if completion is not None else ()
-            made = freeze(completed, basic, context(session, schema), ranges)
-            frozen, values = parse(made.text), made.values
+            made = freeze(completed, given, context(session, schema), ranges)
+            frozen, values = parse_once(made.text), made.values
     bound = bind(values, adapt)
-    changed = parse(rewritten(frozen, bound)) if bound.templates else frozen
-    return Prepared(statement, changed, bound.values, schema)
+    changed = parse_once(rewritten(frozen, bound)) if bound.templates else frozen
+    given = bound.values if given is None else given
+    return Prepared(statement, changed, bound.values, schema, completed, given)
 
 
 def _changes(statement: Statement, constant: bool) -> bool:
@@ -102,7 +110,7 @@ def prepare_rows(
     )
     ranges = completion.defaults if completion is not None else ()
     made = freeze_rows(completed, basic, context(session, schema), ranges)
-    return PreparedRows(parse(made.text), made.rows, schema)
+    return PreparedRows(parse_once(made.text), made.rows, schema)
 
 
 def warn_of_causes(session: Session, statement: Statement, schema: Schema | None) -> None:

@@ -19,16 +19,20 @@ def with_blank(statement: Statement) -> str:
     return f"{statement.text[:end]} {statement.text[end:].lstrip()}"
 
 
-def check_understood(session: Session, text: str, options: CallOptions) -> Flow[None]:
-    """Ask the server, once for each text, whether its parser takes `text`; nothing is applied by that.
+def check_understood(
+    session: Session, statement: Statement, text: str, options: CallOptions
+) -> Flow[None]:
+    """Ask the server, once for each `statement`, whether its parser takes `text`; nothing is applied by that.
+
+    `text` is the statement as it is sent, with clocks frozen: other constants make no difference to a parser.
 
     Raises NotSupportedError where the rows would be lost. Servers before 9.4 cannot be asked.
     """
     known = session.cluster.understood
-    refusal = known.get(text)
+    refusal = known.get(statement.text)
     if refusal is None:
         refusal = yield from _ask_parser(session, text, options)
-        known.put(text, refusal)
+        known.put(statement.text, refusal)
     if refusal:
         raise NotSupportedError(
             f"the server would apply this statement and lose the rows of its RETURNING, since its parser "

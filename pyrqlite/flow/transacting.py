@@ -333,7 +333,7 @@ def _write(session: Session, log: Log, prepared: Prepared, options: CallOptions)
             text = guarded.text
         elif packed is not None:
             text = packed.text
-        yield from check_understood(session, text, options)
+        yield from check_understood(session, prepared.completed, text, options)
         asked = item(text, prepared.values)
     returned_as: Callable[[Sequence[Any]], str] = json.dumps
     if guarded is not None:
@@ -413,7 +413,7 @@ def _write_verdict(session: Session, log: Log, prepared: Prepared) -> WriteVerdi
     if log.changes_schema:
         return WriteVerdict(False, _BEHIND_DDL)
     steady_times = session.options.steady_times
-    return judge_write(prepared.statement, prepared.schema, prepared.values, steady_times)
+    return judge_write(prepared.completed, prepared.schema, prepared.given, steady_times)
 
 
 def _speculate_behind(

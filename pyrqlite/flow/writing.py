@@ -69,7 +69,7 @@ def _write_returning(session: Session, prepared: Prepared, options: CallOptions)
     statement = prepared.statement
     packed = pack_returning(statement, schema) if schema is not None else None
     text = packed.text if packed is not None else with_blank(statement)
-    yield from check_understood(session, text, options)
+    yield from check_understood(session, prepared.completed, text, options)
     items = [item(text, prepared.values)]
     if packed is None or packed.star is None:
         answer = yield from _execute(session, items, options, EXECUTE_RETURNING)

@@ -123,7 +123,7 @@ def _wrong_count(wanted: int, supplied: int) -> ProgrammingError:
 
 
 # Types whose values need no adapter; registering one takes a type out of here.
-AS_THEY_ARE: set[type] = {int, str, float, bytes, bool, type(None)}
+AS_THEY_ARE: set[type] = {int, str, float, bytes, type(None)}
 
 
 class Bound:

@@ -157,7 +157,7 @@ def parse(sql: str) -> Statement:
     """
     if len(sql) <= _CACHED_LENGTH:
         return _parse_cached(sql)
-    return _parse(sql)
+    return parse_once(sql)
 
 
 def split(script: str) -> list[str]:
@@ -177,7 +177,8 @@ def _check_text(sql: str) -> None:
         sql.encode()  # raises UnicodeEncodeError for lone surrogates, as the standard library's sqlite3 does
 
 
-def _parse(sql: str) -> Statement:
+def parse_once(sql: str) -> Statement:
+    """As `parse`, for a text that will not come back."""
     _check_text(sql)
     statements = _statements(significant(sql))
     if len(statements) > 1:
@@ -201,7 +202,7 @@ def _parse(sql: str) -> Statement:
     return Statement(text, tokens, main, verb, kind, Placeholders(tokens), returning)
 
 
-_parse_cached = lru_cache(maxsize=1024)(_parse)
+_parse_cached = lru_cache(maxsize=1024)(parse_once)
 
 
 def _statements(tokens: Sequence[Token]) -> list[list[Token]]:
