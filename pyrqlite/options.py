@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 import ssl
 import threading
@@ -214,8 +215,9 @@ class Options:
 
     def shared_by(self) -> tuple[Any, ...] | None:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""
-        if self.is_embedded and self.embedded_path is None:
-            return None
+        if self.is_embedded:
+            path = self.embedded_path
+            return None if path is None else ("embedded", os.path.realpath(path))
         fields = (f for f in dataclasses.fields(self) if f.metadata["cluster"])
         return tuple(_hashable(getattr(self, f.name)) for f in fields)
 

@@ -65,7 +65,8 @@ def _read(session: Session, query: Query, options: CallOptions) -> Flow[Outcome]
         return (yield from read_plain(session, query, options))
     key = query.statement.text
     shape = session.cluster.shapes.get(key)
-    if isinstance(shape, Shape) and shape.form is not Form.PACKED:
+    as_written = query.statement is query.original  # else the plain forms show other names
+    if isinstance(shape, Shape) and shape.form is not Form.PACKED and as_written:
         try:
             small = yield from _read_small(session, query, shape, options)
             if len(small.rows) > plain.MOST_ROWS:

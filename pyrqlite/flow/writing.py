@@ -203,7 +203,8 @@ def write_script(
             schema = None
         insert = parse_insert(statement)
         if insert is not None and insert.table in defined and schema is None:
-            schema = yield from schema_after(session, items)
+            readable = yield from current_schema(session)
+            schema = readable and (yield from schema_after(session, items))
         prepared = yield from prepare(session, statement, None, options, schema)
         items.append(item(prepared.statement.text, prepared.values))
     if items:

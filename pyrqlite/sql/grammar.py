@@ -318,10 +318,18 @@ class _Parser:
                 return
 
     def comparison(self) -> None:
-        """column op value, column op column, IN (values), BETWEEN values, IS [NOT] NULL."""
+        """column op value, value op column, column op column, IN (values), BETWEEN values, IS [NOT] NULL."""
         token = self.peek()
-        if token is not None and (token.keyword in _EXPRESSIONS or token.kind in _LITERALS):
+        if token is not None and token.keyword in _EXPRESSIONS:
             raise self.unparsed()
+        if token is not None and token.kind in _LITERALS:
+            # The column gives its affinity and its collation from either side.
+            self.value()
+            if not self.accept(*_COMPARISONS):
+                self.expect("IS")
+                self.accept("NOT")
+            self.names.append(self.name())
+            return
         self.names.append(self.name())
         if self.accept(*_COMPARISONS):
             self.operand()

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.errors import NotSupportedError
+from pyrqlite.errors import NotSupportedError, OperationalError
 from pyrqlite.flow.steps import Request, Response
 from pyrqlite.transports import Wire
 
@@ -27,10 +27,13 @@ class Handler(Protocol):
 def open_handler(path: str | None) -> Handler:
     """Open the database at `path` (a directory), or one in memory."""
     try:
-        from rqlite_embedded import open_database
+        from rqlite_embedded import DatabaseInUse, open_database
     except ImportError as error:
         raise _not_installed(error) from error
-    return open_database(path)
+    try:
+        return open_database(path)
+    except DatabaseInUse as error:
+        raise OperationalError(str(error)) from error
 
 
 def serve(directory: str) -> AbstractContextManager[Served]:

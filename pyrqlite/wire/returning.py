@@ -105,12 +105,20 @@ def _rowid_name(table: Table) -> str:
     return next(name for name in ("rowid", "_rowid_", "oid") if table.is_rowid(name))
 
 
+# With these an expression still gives the same when it is evaluated twice.
+_WORDS = frozenset(
+    {"AND", "AS", "BETWEEN", "CASE", "CAST", "COLLATE", "ELSE", "END", "ESCAPE", "GLOB", "IN", "IS", "ISNULL",
+     "LIKE", "NOT", "NOTNULL", "NULL", "OR", "THEN", "WHEN"}
+)  # fmt: skip
+
+
 def _is_expression(tokens: Sequence[Token], begin: int, end: int) -> bool:
     """Whether this may be evaluated twice: no placeholders, no queries, functions that always agree."""
     return all(
-        is_deterministic(tokens, index)
+        tokens[index].keyword in _WORDS
+        or tokens[index].kind is Kind.OPERATOR
+        or is_deterministic(tokens, index)
         or (is_name(tokens[index]) and (index + 1 == end or tokens[index + 1].text != "("))
-        or tokens[index].text == "."
         for index in range(begin, end)
     ) and all(token.kind is not Kind.PARAMETER for token in tokens[begin:end])
 

@@ -41,13 +41,13 @@ def test_tens_of_megabytes(connection: Connection) -> None:
 
 def test_large_blobs(connection: Connection) -> None:
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB, b TEXT)")
-    blob = os.urandom(8_000_000)
+    blob = os.urandom(4_000_000)
     connection.execute("INSERT INTO t(a) VALUES (?)", (blob,))
-    connection.executemany("INSERT INTO t(a) VALUES (?)", [(blob[:4_000_000],), (b"",)])
+    connection.executemany("INSERT INTO t(a) VALUES (?)", [(blob[:2_000_000],), (b"",)])
     for _ in range(3):
         assert connection.execute("SELECT a FROM t WHERE id = 1").fetchone() == (blob,)
     found = connection.execute("SELECT a FROM t ORDER BY id").fetchall()
-    assert found == [(blob,), (blob[:4_000_000],), (b"",)]
+    assert found == [(blob,), (blob[:2_000_000],), (b"",)]
 
 
 @pytest.mark.parametrize("width", [100, 101, 1000, 2000])

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pyrqlite.admin.verifying.bags import count
 from pyrqlite.admin.verifying.report import differing
 from pyrqlite.admin.verifying.settling import Difference
-from pyrqlite.admin.verifying.touching import untouched
+from pyrqlite.admin.verifying.touching import KEYS, untouched
 from pyrqlite.admin.verifying.values import Cell, RawText, Row, Sql, bound, join
-from pyrqlite.admin.verifying.views import BagView, KeyedView
+from pyrqlite.admin.verifying.views import BagView, KeyedView, hex_arrays
 from pyrqlite.sql.names import fold
 from pyrqlite.sql.schema import Table
 from pyrqlite.sql.tokens import quote_name
+
+# SQLite takes 32,766 values in one statement.
+_MOST_VALUES = 30_000
 
 # A difference, and what the leader's row is now.
 Now = tuple[Difference, Row | None]
@@ -52,6 +55,12 @@ class KeyedMending:
     def noted(self, each: Difference) -> Row:
         """The values of these columns."""
         return each.key
+
+    @property
+    def at_once(self) -> int:
+        """How many to repair in one transaction."""
+        plain = all(column.collation is None for column in self.view.key_columns)
+        return min(2_000, _MOST_VALUES // len(self.view.key)) if plain else 300
 
     def statements(self, rows: Sequence[Now]) -> list[Sql]:
         """What makes all nodes hold these rows. Values are made free before they are needed."""
@@ -125,41 +134,59 @@ class BagMending:
         """The values of these columns."""
         return self.view.content(each.key[0])
 
+    @property
+    def at_once(self) -> int:
+        """How many to repair in one transaction: each costs a look at the whole table."""
+        return min(5_000, _MOST_VALUES // (len(self.view.columns) + 1))
+
     def statements(self, rows: Sequence[Now]) -> list[Sql]:
         """What makes all nodes hold each content as often as the leader does."""
+        fewer = self._delete([(each.key[0], count(row)) for each, row in rows])
         numbers = [(self.view.content(each.key[0]), count(row)) for each, row in rows]
-        fewer = [self._delete(content, number) for content, number in numbers]
-        more = [self._insert(content, number) for content, number in numbers if number]
-        return [*fewer, *more]
+        wanted = [(content, number) for content, number in numbers if number]
+        return [fewer, self._insert(wanted)] if wanted else [fewer]
 
-    def _has(self, content: Row) -> Sql:
-        cells = zip(self.view.columns, content, strict=True)
-        return join(" AND ", (exactly(quote_name(name), cell) for name, cell in cells))
-
-    def _delete(self, content: Row, number: int) -> Sql:
+    def _delete(self, wanted: Sequence[tuple[Cell, int]]) -> Sql:
         table, rowid = quote_name(self.table.name), self._rowid()
+        values = join(", ", (Sql("(") + bound(r) + Sql(f", {number})") for r, number in wanted))
         return (
-            Sql(f"DELETE FROM {table} WHERE {rowid} IN (SELECT {rowid} FROM {table} WHERE ")
-            + self._has(content)
-            + Sql(f" ORDER BY {rowid} LIMIT -1 OFFSET {number}) AND ")
-            + untouched(content)
+            Sql("WITH _pyrqlite_w(r, n) AS (VALUES ")
+            + values
+            + Sql(
+                f") DELETE FROM {table} WHERE {rowid} IN (SELECT id FROM (SELECT id, r, row_number() OVER"
+                f" (PARTITION BY r ORDER BY id) AS k FROM (SELECT {rowid} AS id, {self._content()} AS r"
+                f" FROM {table} LIMIT -1) WHERE r IN (SELECT r FROM _pyrqlite_w)) AS x"
+                f" JOIN _pyrqlite_w AS w ON w.r = x.r WHERE x.k > w.n AND x.r NOT IN ({KEYS}))"
+            )
         )
 
-    def _insert(self, content: Row, number: int) -> Sql:
+    def _insert(self, wanted: Sequence[tuple[Row, int]]) -> Sql:
         table = quote_name(self.table.name)
-        names = ", ".join(map(quote_name, self.view.columns))
-        return (
-            Sql(f"INSERT INTO {table} ({names}) SELECT ")
-            + join(", ", map(bound, content))
-            + Sql(
-                " FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                f" WHERE i < {number}) SELECT i FROM n) WHERE "
-            )
-            + untouched(content)
-            + Sql(f" LIMIT max(0, {number} - (SELECT count(*) FROM {table} WHERE ")
-            + self._has(content)
-            + Sql("))")
+        names = [f"c{number}" for number in range(1, len(self.view.columns) + 1)]
+        places = ", ".join(names)
+        values = (
+            Sql("(") + join(", ", map(bound, content)) + Sql(f", {number})")
+            for content, number in wanted
         )
+        return (
+            Sql(f"WITH RECURSIVE _pyrqlite_v({places}, n) AS (VALUES ")
+            + join(", ", values)
+            + Sql(
+                f"), _pyrqlite_w AS (SELECT *, {hex_arrays(names)} AS r FROM _pyrqlite_v),"
+                " _pyrqlite_h(r, h) AS (SELECT r, count(*) FROM"
+                f" (SELECT {self._content()} AS r FROM {table} LIMIT -1)"
+                " WHERE r IN (SELECT r FROM _pyrqlite_w) GROUP BY r),"
+                " _pyrqlite_i(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM _pyrqlite_i"
+                " WHERE i < (SELECT max(n) FROM _pyrqlite_v))"
+                f" INSERT INTO {table} ({', '.join(map(quote_name, self.view.columns))}) SELECT {places}"
+                " FROM _pyrqlite_w AS w LEFT JOIN _pyrqlite_h AS h ON h.r = w.r"
+                " JOIN _pyrqlite_i AS i ON i.i <= w.n - ifnull(h.h, 0)"
+                f" WHERE w.r NOT IN ({KEYS})"
+            )
+        )
+
+    def _content(self) -> str:
+        return hex_arrays([quote_name(name) for name in self.view.columns])
 
     def _rowid(self) -> str:
         return next(name for name in ("rowid", "_rowid_", "oid") if self.table.column(name) is None)
@@ -181,6 +208,11 @@ class SequenceMending:
     def noted(self, each: Difference) -> Row:
         """Nothing."""
         return ()
+
+    @property
+    def at_once(self) -> int:
+        """How many to repair in one transaction."""
+        return 1_000
 
     def statements(self, rows: Sequence[Now]) -> list[Sql]:
         """What raises the numbers."""

@@ -19,7 +19,6 @@ from pyrqlite.sql.schema import Table
 from pyrqlite.wire.request import Item, item
 from pyrqlite.wire.response import Result
 
-_ROWS_AT_ONCE = 400
 _ATTEMPTS = 8
 _SPLIT = 8
 
@@ -46,8 +45,9 @@ class RowRepair:
 
     def mend(self, differences: Sequence[Difference], table: TableReport) -> Flow[None]:
         """Repair these rows as far as that is possible; what is left, the next comparison finds."""
-        for start in range(0, len(differences), _ROWS_AT_ONCE):
-            yield from self._mend(differences[start : start + _ROWS_AT_ONCE], table)
+        size = self._mending.at_once
+        for start in range(0, len(differences), size):
+            yield from self._mend(differences[start : start + size], table)
 
     def _mend(self, differences: Sequence[Difference], table: TableReport) -> Flow[None]:
         members = self._walk.present(table)

@@ -77,6 +77,8 @@ def _trigger(table: str, columns: Sequence[str], event: str, rows: Sequence[str]
     return f"CREATE TRIGGER {NAME}_{event} AFTER {event.upper()} ON {quote_name(table)} BEGIN {notes} END"
 
 
+# Those that an SQL statement can ask for, in the form of `hex_arrays`.
+KEYS = f"SELECT key FROM {NAME}"
 TOUCHED = f"SELECT DISTINCT key FROM {NAME}"
 
 

@@ -126,6 +126,10 @@ def _is_one_of(key: Sequence[KeyColumn], keys: Sequence[Row]) -> Sql:
     if len(key) == 1:
         values = join(", ", (bound(value) for (value,) in keys))
         return Sql(f"{key[0].ordered} IN (") + values + Sql(")")
+    if all(column.collation is None for column in key):
+        columns = ", ".join(column.expression for column in key)
+        rows = join(", ", (Sql("(") + join(", ", map(bound, each)) + Sql(")") for each in keys))
+        return Sql(f"({columns}) IN (VALUES ") + rows + Sql(")")
     return Sql("(") + join(" OR ", (_is_key(key, each) for each in keys)) + Sql(")")
 
 
@@ -253,7 +257,7 @@ class BagView:
     definition: str | None
     columns: tuple[str, ...]
     where: str = ""
-    limits: Limits = Limits(50_000, 16 << 20)
+    limits: Limits = Limits(20_000, 4 << 20)
     names: tuple[str, ...] = ("content", "number")
     key: tuple[int, ...] = (0,)
 

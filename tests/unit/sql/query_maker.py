@@ -213,7 +213,7 @@ class QueryMaker:
         column = self.column(visible, steady=self.chance(92))
         shapes: Sequence[Callable[[], str]] = [
             lambda: f"{column} {self.operator()} {self.value()}",
-            lambda: f"{column} {self.operator()} {self.value()}",
+            lambda: f"{self.value()} {self.operator()} {column}",
             lambda: f"{column} {self.operator()} {self.column(visible, steady=True)}",
             lambda: f"{column} {self.negation()}IN ({self.list_of_values()})",
             lambda: f"{column} {self.negation()}BETWEEN {self.value()} AND {self.value()}",

@@ -109,7 +109,7 @@ def test_guarded(sql: str) -> None:
         ("SELECT a FROM t JOIN u ON t.id = w.y JOIN w ON u.k = w.x", "further to the right"),
         ("SELECT main.t.a FROM t", "outside"),
         ("SELECT a FROM t WHERE a", "ends too early"),
-        ("SELECT a FROM t WHERE 1 = a", "1 is outside"),
+        ("SELECT a FROM t WHERE 1 = 1", "1 is outside"),
         ("SELECT a FROM t WHERE a = b = 1", "= is outside"),
         ("SELECT a FROM t WHERE a + 1 = 2", "outside"),
         ("SELECT a FROM t WHERE a LIKE 'x'", "LIKE"),
@@ -279,3 +279,11 @@ def test_a_changed_schema_is_judged_anew() -> None:
     connection.execute("ALTER TABLE t ADD COLUMN b")
     assert judge_read(statement, schema_of(connection), ()).guarded
     assert not judge_read(statement, before, ()).guarded
+
+
+@pytest.mark.parametrize("condition", ["1 = a", "'x' < a", "? = a", "1 IS NOT a AND 2 >= a"])
+def test_guarded_with_the_value_first(condition: str) -> None:
+    """As ORMs load what belongs to a row: WHERE ? = address.user_id."""
+    statement = parse(f"SELECT a FROM t WHERE {condition}")
+    values = [1] * statement.placeholders.count
+    assert judge_read(statement, SCHEMA, values).kind is FactKind.GUARDED

@@ -200,7 +200,7 @@ def test_what_is_repaired_outlives_a_restart() -> None:
 class TestWritesOfOthers:
     """None of them is overwritten, even if it comes between the reading of a row and its repair."""
 
-    MENDING = b"NOT EXISTS (SELECT 1 FROM _pyrqlite_verify_touched"
+    MENDING = b"SELECT DISTINCT key FROM _pyrqlite_verify_touched"
 
     @pytest.mark.parametrize(
         ("difference", "write", "expected"),

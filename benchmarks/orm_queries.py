@@ -1,0 +1,75 @@
+"""How many of the queries that ORMs send are guarded: a pytest plugin for SQLAlchemy's own tests.
+
+Unpack SQLAlchemy's source distribution, and in its folder run, with this repository on PYTHONPATH:
+
+    python -m pytest -p benchmarks.orm_queries --db sqlite test/orm/test_query.py test/orm/test_unitofwork.py
+
+At the end it prints the share of SELECTs by what would become of them in a transaction, and the commonest
+reasons for not being guarded.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from pyrqlite.errors import Error
+from pyrqlite.sql.reads import judge_read
+from pyrqlite.sql.schema import SCHEMA_QUERIES, Schema, schema_from_rows
+from pyrqlite.sql.statement import StatementKind, parse
+from pyrqlite.sql.writes import judge_write
+
+reads: Counter[str] = Counter()
+writes: Counter[str] = Counter()
+reasons: Counter[str] = Counter()
+_known: dict[int, tuple[int, Schema]] = {}
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def judge(
+    connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
+) -> None:
+    """Count one statement by its verdict."""
+    raw = getattr(cursor, "connection", None)
+    if many or not isinstance(raw, sqlite3.Connection):
+        return
+    try:
+        statement = parse(sql)
+    except Error:
+        return
+    if statement.kind not in (StatementKind.READ, StatementKind.WRITE):
+        return
+    schema = _schema(raw)
+    values = list(parameters) if isinstance(parameters, (tuple, list)) else []
+    if statement.kind is StatementKind.READ:
+        read = judge_read(statement, schema, values)
+        reads[read.kind.value] += 1
+        if not read.guarded:
+            reasons[read.reason] += 1
+    else:
+        writes["guarded" if judge_write(statement, schema, values).count else "checked"] += 1
+
+
+def _schema(raw: sqlite3.Connection) -> Schema:
+    """The schema of the test's database, loaded again only when it has changed."""
+    version = raw.execute("PRAGMA schema_version").fetchone()[0]
+    known = _known.get(id(raw))
+    if known is None or known[0] != version:
+        texts = [raw.execute(query).fetchone()[0] for query in SCHEMA_QUERIES]
+        known = _known[id(raw)] = (version, schema_from_rows(texts))
+    return known[1]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the shares."""
+    for title, counts in (("SELECT", reads), ("INSERT, UPDATE, DELETE", writes)):
+        total = sum(counts.values())
+        shares = ", ".join(f"{kind} {count / total:.1%}" for kind, count in counts.most_common())
+        terminalreporter.write_line(f"{title}: {total} statements: {shares or 'none'}")
+    for reason, count in reasons.most_common(8):
+        terminalreporter.write_line(f"  {count / max(sum(reads.values()), 1):.1%} {reason}")
