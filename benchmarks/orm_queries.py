@@ -1,8 +1,13 @@
-"""How many of the queries that ORMs send are guarded: a pytest plugin for SQLAlchemy's own tests.
+"""How many of the queries that ORMs send are guarded: a pytest plugin for SQLAlchemy's own tests, and settings
+for Django's.
 
 Unpack SQLAlchemy's source distribution, and in its folder run, with this repository on PYTHONPATH:
 
     python -m pytest -p benchmarks.orm_queries --db sqlite test/orm/test_query.py test/orm/test_unitofwork.py
+
+and in the folder tests/ of Django's source distribution
+
+    python runtests.py --settings benchmarks.orm_queries --parallel 1 basic queries many_to_one
 
 At the end it prints the share of SELECTs by what would become of them in a transaction, and the commonest
 reasons for not being guarded.
@@ -10,8 +15,11 @@ reasons for not being guarded.
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,10 +42,14 @@ _known: dict[int, tuple[int, Schema]] = {}
 def judge(
     connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool
 ) -> None:
-    """Count one statement by its verdict."""
+    """Count one statement of SQLAlchemy's."""
     raw = getattr(cursor, "connection", None)
-    if many or not isinstance(raw, sqlite3.Connection):
-        return
+    if not many and isinstance(raw, sqlite3.Connection):
+        count(raw, sql, parameters)
+
+
+def count(raw: sqlite3.Connection, sql: str, parameters: Any) -> None:
+    """Count one statement by its verdict."""
     try:
         statement = parse(sql)
     except Error:
@@ -67,9 +79,44 @@ def _schema(raw: sqlite3.Connection) -> Schema:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the shares."""
+    for line in shares():
+        terminalreporter.write_line(line)
+
+
+def shares() -> Iterator[str]:
+    """The shares, a line each."""
     for title, counts in (("SELECT", reads), ("INSERT, UPDATE, DELETE", writes)):
         total = sum(counts.values())
-        shares = ", ".join(f"{kind} {count / total:.1%}" for kind, count in counts.most_common())
-        terminalreporter.write_line(f"{title}: {total} statements: {shares or 'none'}")
-    for reason, count in reasons.most_common(8):
-        terminalreporter.write_line(f"  {count / max(sum(reads.values()), 1):.1%} {reason}")
+        parts = ", ".join(f"{kind} {number / total:.1%}" for kind, number in counts.most_common())
+        yield f"{title}: {total} statements: {parts or 'none'}"
+    for reason, number in reasons.most_common(8):
+        yield f"  {number / max(sum(reads.values()), 1):.1%} {reason}"
+
+
+# Django's settings.
+
+DATABASES = {name: {"ENGINE": "django.db.backends.sqlite3"} for name in ("default", "other")}
+SECRET_KEY = "benchmark"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = False
+
+
+def _listen_to_django() -> None:
+    from django.db.backends.signals import connection_created
+
+    def judged(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        raw = context["connection"].connection
+        if not many:
+            count(raw, sql if parameters is None else sql.replace("%s", "?"), parameters)
+        return execute(sql, parameters, many, context)
+
+    def created(connection: Any, **_: Any) -> None:
+        connection.execute_wrappers.append(judged)
+
+    connection_created.connect(created, weak=False)
+    atexit.register(lambda: print(*shares(), sep="\n"))
+
+
+if "django" in sys.modules:
+    _listen_to_django()
