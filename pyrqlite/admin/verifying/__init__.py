@@ -9,7 +9,7 @@ from pyrqlite.admin.nodes import Access, Patience
 from pyrqlite.admin.verifying.comparing import Comparison, Settings, Watch
 from pyrqlite.admin.verifying.planning import Plan, plan
 from pyrqlite.admin.verifying.repairing import Repair
-from pyrqlite.admin.verifying.report import Report
+from pyrqlite.admin.verifying.report import RepairReport, Report
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.flow.run import run
 from pyrqlite.options import Options, resolve
@@ -57,8 +57,14 @@ def verify(
         report = run(comparison.run(), cluster.transport.send)
         if repair and report.different and comparison.schema is not None:
             planned = plan(report, comparison.schema)
-            if planned.actions and (confirm is None or confirm(report, planned)):
-                report = run(Repair(access, settings, watch, report).run(), cluster.transport.send)
+            if not planned.actions:
+                report.repair = RepairReport(refused=planned.refused)
+            elif confirm is None or confirm(report, planned):
+                repairing = Repair(access, settings, watch, report)
+                try:
+                    report = run(repairing.run(), cluster.transport.send)
+                finally:
+                    run(repairing.clean_up(), cluster.transport.send)
         return report
     finally:
         cluster.transport.close()

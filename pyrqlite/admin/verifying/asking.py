@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyrqlite.admin.nodes import Access, Lost, Member, NotYet, Patience, ask, wait_applied
+from pyrqlite.admin.nodes import Access, Lost, Member, NotYet, Patience, applied, ask, wait_applied
 from pyrqlite.admin.verifying.values import Row
 from pyrqlite.admin.verifying.views import (
     Bound,
@@ -122,6 +122,10 @@ class Asker:
     def barrier(self) -> Flow[int]:
         """The index of a new log entry, behind all that was written before."""
         return _index((yield from self.log(["SELECT 1"])))
+
+    def applied(self, member: Member) -> Flow[int]:
+        """The index of the last log entry that the node has applied."""
+        return (yield from applied(member, self.patience))
 
     def wait(self, member: Member, index: int) -> Flow[None]:
         """Wait until the node has applied the log up to `index`."""

@@ -36,8 +36,12 @@ class RowReport:
         return differing(self.names, self.leader, self.others[node])
 
     def as_json(self) -> dict[str, Any]:
-        """Of a changed row the columns that differ, of others the whole row."""
-        names = [n for n in self.names if any(n in self.columns(node) for node in self.others)]
+        """Of a changed row the columns that differ, of others, and of those without a key, the whole row."""
+        names = [
+            name
+            for name in self.names
+            if not self.key or any(name in self.columns(node) for node in self.others)
+        ]
         return {
             "key": dict(self.key),
             "leader": self._chosen(self.leader, names),

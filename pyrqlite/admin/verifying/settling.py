@@ -1,11 +1,12 @@
 """Is a difference real, or has one node only not come as far as the other?
 
-A barrier is an entry in the log, of which the index is known. All nodes are read between two barriers, each
-when it has applied the first. If nothing else was logged between the two, all were read at one entry, and
-what differs differs. If others write, the leader's rows are read before the other nodes and once more behind
-them, with barriers between. Where the leader's row was the same both times, and the node's is another, they
-differ, unless the leader's has changed and changed back in between: so that has to be seen several times,
-and never that they are equal.
+Each node says how far it has come in the log. If all say the same, before they are read and afterwards, what
+differs differs. Otherwise barriers are needed: entries in the log, of which the index is known. All nodes are
+read between two of them, each when it has applied the first; if nothing else was logged between the two, all
+were read at one entry. If others write all the time, the leader's rows are read before the other nodes and
+once more behind them, with barriers between. Where the leader's row was the same both times, and the node's
+is another, they differ, unless the leader's has changed and changed back in between: so that has to be seen
+several times, and never that they are equal.
 """
 
 from __future__ import annotations
@@ -110,16 +111,18 @@ class _Settling:
         self._found = Settled()
 
     def settle(self, part: Part) -> Flow[Settled]:
-        look = yield from self._short_look(part)
-        candidates = {
-            name: _Candidate(key_of(self._view, look.any_row(name)))
-            for name in look.identities()
-            if not look.equal(name)
-        }
-        if look.exact:
-            self._judge(look, candidates)
-        elif candidates:
-            yield from self._settle_slowly(part, candidates)
+        candidates: Candidates = {}
+        for kind_of_look in (self._glance, self._short_look):
+            look = yield from kind_of_look(part)
+            candidates = {
+                name: _Candidate(key_of(self._view, look.any_row(name)))
+                for name in look.identities()
+                if not look.equal(name)
+            }
+            if look.exact or not candidates:
+                self._judge(look, candidates)
+                return self._found
+        yield from self._settle_slowly(part, candidates)
         return self._found
 
     def _settle_slowly(self, part: Part, candidates: Candidates) -> Flow[None]:
@@ -141,6 +144,25 @@ class _Settling:
                 break
         return candidates
 
+    def _glance(self, part: Part) -> Flow[_Look]:
+        leader, reached = yield from self._rows_as_they_are(self._leader, part)
+        nodes: dict[str, Rows] = {}
+        for member in list(self._others):
+            try:
+                nodes[member.id], indexes = yield from self._rows_as_they_are(member, part)
+            except Lost as lost:
+                self._lose(lost)
+            else:
+                reached |= indexes
+        return _Look(leader, leader, nodes, exact=len(reached) == 1)
+
+    def _rows_as_they_are(self, member: Member, part: Part) -> Flow[tuple[Rows, set[int]]]:
+        """The rows, and how far the node had come before they were read and afterwards."""
+        before = yield from self._asker.applied(member)
+        rows = yield from self._read(member, part)
+        after = yield from self._asker.applied(member)
+        return rows, {before, after}
+
     def _short_look(self, part: Part) -> Flow[_Look]:
         first = yield from self._asker.barrier()
         leader = yield from self._rows(self._leader, first, part)
@@ -160,6 +182,9 @@ class _Settling:
 
     def _rows(self, member: Member, barrier: int, part: Part) -> Flow[Rows]:
         yield from self._asker.wait(member, barrier)
+        return (yield from self._read(member, part))
+
+    def _read(self, member: Member, part: Part) -> Flow[Rows]:
         found = yield from self._asker.texts(member, self._view, part)
         if found.moved:
             raise SchemaMoved(self._view.table)
@@ -171,9 +196,12 @@ class _Settling:
             try:
                 found[member.id] = yield from self._rows(member, barrier, part)
             except Lost as lost:
-                self._others.remove(member)
-                self._found.lost.append(lost)
+                self._lose(lost)
         return found
+
+    def _lose(self, lost: Lost) -> None:
+        self._others.remove(lost.member)
+        self._found.lost.append(lost)
 
     def _judge(self, look: _Look, candidates: Candidates) -> Candidates:
         """Keep what is settled; gives the rows that have to be looked at again."""

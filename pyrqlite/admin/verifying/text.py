@@ -18,6 +18,10 @@ from pyrqlite.admin.verifying.report import (
 from pyrqlite.admin.verifying.values import Cell, shown
 
 
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def describe(report: Report) -> Iterator[str]:
     """The lines of a report."""
     yield from _nodes(report)
@@ -61,26 +65,27 @@ def _definition(sql: str | None) -> str:
 
 def _table(table: TableReport) -> Iterator[str]:
     key = f", key: {table.key}" if table.key else ""
-    yield f"table {table.name} ({table.count:,} rows{key}): {table.differing:,} rows differ"
+    yield f"table {table.name} ({_many(table.count, 'row')}{key}): {_many(table.differing, 'difference')}"
     for node, counts in table.nodes.items():
         parts = [f"{counts[kind]:,} {kind}" for kind in (CHANGED, MISSING, EXTRA) if counts[kind]]
         yield f"    on {node}: {', '.join(parts)}"
     for column, number in table.columns.items():
-        yield f"    column {column}: {number:,} rows; likely cause: {table.causes.get(column, '')}"
+        cause = table.causes.get(column, "")
+        yield f"    column {column}: {_many(number, 'row')}; likely cause: {cause}"
     if "*" in table.causes:
         yield f"    missing and extra rows; likely cause: {table.causes['*']}"
     for row in table.rows:
         yield from _row(row)
     if table.differing > len(table.rows):
-        yield f"    ... and {table.differing - len(table.rows):,} more rows"
+        yield f"    ... and {table.differing - len(table.rows):,} more"
     yield from _not_compared(table)
 
 
 def _not_compared(table: TableReport) -> Iterator[str]:
     if table.restless:
-        yield f"    {table.restless:,} rows could not be compared: they changed all the time"
+        yield f"    {_many(table.restless, 'row')} could not be compared, always changing"
     if table.too_large:
-        yield f"    {table.too_large:,} rows could not be compared: they are too large to be sent"
+        yield f"    {_many(table.too_large, 'row')} could not be compared, too large to be sent"
     if table.left_out:
         yield f"    not compared on {', '.join(table.left_out)}: the table is another there"
     for note in table.notes:
@@ -119,7 +124,8 @@ def describe_plan(plan: Plan) -> Iterator[str]:
 
 
 def _repair(repair: RepairReport) -> Iterator[str]:
-    yield f"Repaired: {repair.rows:,} rows, {repair.objects:,} objects of the schema."
+    rows, objects = _many(repair.rows, "row"), _many(repair.objects, "object")
+    yield f"Repaired: {rows}, {objects} of the schema."
     for collision in repair.collisions:
         yield f"MAY BE OVERWRITTEN, changed by others at the same moment: {collision}"
     for reason in repair.refused:
@@ -132,7 +138,8 @@ def _repair(repair: RepairReport) -> Iterator[str]:
 
 def _verdict(report: Report) -> str:
     rows = sum(table.count for table in report.tables)
-    what = f"{len(report.compared)} nodes, {len(report.tables)} tables, {rows:,} rows"
+    counts = ((len(report.compared), "node"), (len(report.tables), "table"), (rows, "row"))
+    what = ", ".join(_many(*each) for each in counts)
     if report.different:
         return f"The nodes DIFFER ({what})."
     if not report.complete:
