@@ -263,7 +263,8 @@ class Comparison:
                     continue
                 assert report is not None
                 report.too_large += 1
-            self.watch.advance(piece.rows)
+            if report is not None:
+                self.watch.advance(piece.rows)
             if piece.span.upper is None:
                 return
             lower, limits = piece.span.upper, view.limits
