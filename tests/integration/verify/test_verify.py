@@ -318,6 +318,46 @@ def test_a_node_that_dies_meanwhile(empty_cluster: RqlitedCluster) -> None:
     assert verify(leader.url).equal
 
 
+def test_a_leader_that_dies_during_a_repair(empty_cluster: RqlitedCluster) -> None:
+    leader, follower = empty_cluster.leader(), empty_cluster.followers()[0]
+    execute(
+        leader,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a)",
+        f"INSERT INTO t {NUMBERS.format(9000)} i, 1 FROM n",
+    )
+    wait_until(lambda: rows(follower, "SELECT max(id) FROM t") == [[9000]], what="all is applied")
+    change_file(follower, "UPDATE t SET a = 2")
+
+    class Killer:
+        repairing = False
+
+        def begin(self, table: str, rows: int) -> None:
+            self.repairing = table == "repairing t"
+
+        def advance(self, rows: int) -> None:
+            if self.repairing and leader.running:
+                leader.kill()
+
+        def end(self) -> None: ...
+
+    url = f"http://{','.join(node.http_address for node in empty_cluster.nodes)}"
+    with pytest.raises(pyrqlite.OperationalError, match="the repair stops here"):
+        verify(url, repair=True, watch=Killer())
+    other = empty_cluster.leader()
+    assert (
+        rows(other, "SELECT name FROM sqlite_schema WHERE name GLOB '_pyrqlite*'", "strong") == []
+    )
+    leader.restart()
+    leader.wait_ready()
+    empty_cluster.wait_ready()
+    # Whoever leads now is right.
+    [[expected]] = rows(empty_cluster.leader(), "SELECT sum(a) FROM t", "strong")
+    assert verify(url, repair=True).equal
+    assert [rows(node, "SELECT sum(a) FROM t") for node in empty_cluster.nodes] == [
+        [[expected]]
+    ] * 3
+
+
 def test_a_read_replica_and_users(rqlited_binary: Any, tmp_path: Any) -> None:
     users = (User("boss", "secret", ("all",)), User("reader", "r", ("query",)))
     options = NodeOptions(users=users, raft_timeout="500ms")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pyrqlite import OperationalError, ProgrammingError
+from pyrqlite.admin.verifying import Comparison, Settings
 from pyrqlite.flow.steps import AnswerLost, Request, Response
 from tests.unit.verify.fake import Event, FakeCluster, FakeNode, found
 
@@ -352,3 +353,21 @@ class TestSchemaChanges:
     def test_a_table_that_nobody_has(self) -> None:
         with pytest.raises(ProgrammingError, match="no table nope"):
             FakeCluster(TABLE).verify("nope")
+
+
+def test_who_watches_is_told_of_rows_only() -> None:
+    cluster = FakeCluster(TABLE)
+    told: list[tuple[str, object]] = []
+
+    class Watch:
+        def begin(self, table: str, rows: int) -> None:
+            told.append((table, rows))
+
+        def advance(self, rows: int) -> None:
+            told.append(("advance", rows))
+
+        def end(self) -> None:
+            told.append(("end", None))
+
+    cluster.play(Comparison(cluster.access(), Settings(), Watch()).run())
+    assert told == [("comparing t", 3), ("advance", 3), ("end", None)]
