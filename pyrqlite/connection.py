@@ -19,6 +19,7 @@ from pyrqlite.flow.controlling import (
     rollback_to,
     savepoint,
 )
+from pyrqlite.flow.deadline import within
 from pyrqlite.flow.run import run
 from pyrqlite.flow.session import DEFAULT, CallOptions
 from pyrqlite.flow.steps import Flow
@@ -39,7 +40,10 @@ class Connection(BaseConnection):
 
     def run(self, flow: Flow[T]) -> T:
         """Run one of the driver's flows."""
-        return run(flow, self.session.cluster.transport.send)
+        session = self.session
+        if session.options.deadline is not None:
+            flow = within(flow, session.options.deadline)
+        return run(flow, session.cluster.transport.send)
 
     @property
     def defaults(self) -> CallOptions:

@@ -36,6 +36,8 @@ _NEVER_LEFT = frozenset(
     }
 )
 
+_TIMED_OUT = (pycurl.E_ABORTED_BY_CALLBACK, pycurl.E_OPERATION_TIMEDOUT)
+
 
 class CurlTransport:
     """Keeps curl handles, each with its sockets, and hands each to one thread at a time."""
@@ -69,7 +71,9 @@ class CurlTransport:
             curl.close()
             if code == pycurl.E_ABORTED_BY_CALLBACK:
                 text = f"no answer within {request.timeout} s"
-            raise (NotSent if never_left else AnswerLost)(text) from error
+            if never_left:
+                raise NotSent(text) from error
+            raise AnswerLost(text, timed_out=code in _TIMED_OUT) from error
         except BaseException:
             curl.close()
             raise
