@@ -51,7 +51,8 @@ class Tally:
 
 
 class Clients:
-    """Some threads, each with a connection, that perform operations until each has so many acknowledged."""
+    """Some threads, each with a connection, that perform operations until each has so many acknowledged since
+    `hurt` was called."""
 
     def __init__(self, connect: Callable[[], Connection], perform: Perform, count: int = 3) -> None:
         self._connect = connect
@@ -59,35 +60,45 @@ class Clients:
         self._count = count
         self._lock = threading.Lock()
         self._done = [0] * count
+        self._goals = [float("inf")] * count
         self._futures: list[Future[None]] = []
         self.tally = Tally()
 
     @contextmanager
-    def working(self, goal: int) -> Iterator[None]:
-        """While the block runs; at its end each client has `goal` operations acknowledged."""
+    def working(self) -> Iterator[None]:
+        """Work while the block runs, and behind it until each client has reached its goal."""
         with ThreadPoolExecutor(self._count) as pool:
-            self._futures = [pool.submit(self._work, client, goal) for client in range(self._count)]
-            yield
-            for future in self._futures:
-                future.result(SECONDS)
+            self._futures = [pool.submit(self._work, client) for client in range(self._count)]
+            try:
+                yield
+                for future in self._futures:
+                    future.result(SECONDS)
+            finally:
+                self._goals = [0.0] * self._count
 
-    def wait(self, goal: int) -> None:
-        """Wait until each client has so many operations acknowledged."""
+    def hurt(self, fault: Callable[[], object], then: int) -> None:
+        """Do harm while they work; then they go on until each has `then` more operations acknowledged."""
+        fault()
+        self._goals = [done + then for done in self._done]
+
+    def wait(self, more: int) -> None:
+        """Wait until each client has so many more operations acknowledged."""
+        goals = [done + more for done in self._done]
 
         def reached() -> bool:
             for future in self._futures:
                 if future.done():
                     future.result()
-            return min(self._done) >= goal
+            return all(done >= goal for done, goal in zip(self._done, goals, strict=True))
 
-        wait_until(reached, what=f"{goal} operations of each client", seconds=SECONDS)
+        wait_until(reached, what=f"{more} operations of each client", seconds=SECONDS)
 
-    def _work(self, client: int, goal: int) -> None:
+    def _work(self, client: int) -> None:
         with closing(self._connect()) as connection:
             for number in count():
-                self._try(connection, (client, number))
-                if self._done[client] >= goal:
+                if self._done[client] >= self._goals[client]:
                     return
+                self._try(connection, (client, number))
 
     def _try(self, connection: Connection, operation: Operation) -> None:
         tally = self.tally

@@ -53,13 +53,12 @@ def suffer(cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: b
     """Run clients, hurt the cluster meanwhile, mend it; the figures."""
     connect = connecting(hosts_of(cluster), autocommit=work.autocommit, exactly_once=exactly_once)
     clients = Clients(connect, work.perform)
-    with clients.working(24):
-        clients.wait(8)
-        leader = cluster.leader()
-        fault(cluster, leader)
-        clients.wait(16)
-        if leader.suspended:
-            leader.resume()
+    leader = cluster.leader()
+    with clients.working():
+        clients.wait(5)
+        clients.hurt(lambda: fault(cluster, leader), then=15)
+    if leader.suspended:
+        leader.resume()
     if not leader.running:
         leader.restart()
     cluster.wait_ready()
