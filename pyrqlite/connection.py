@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyrqlite.base import BaseConnection
+from pyrqlite.cluster.forks import with_lock
 from pyrqlite.cursor import Cursor
 from pyrqlite.errors import ProgrammingError
 from pyrqlite.flow.controlling import (
@@ -23,6 +24,7 @@ from pyrqlite.flow.deadline import within
 from pyrqlite.flow.run import run
 from pyrqlite.flow.session import DEFAULT, CallOptions
 from pyrqlite.flow.steps import Flow
+from pyrqlite.options import Options
 from pyrqlite.sql.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -36,14 +38,26 @@ class Connection(BaseConnection):
 
     As a context manager it does what `sqlite3`'s does: it commits, or rolls back where an error passes
     through, and stays open.
+
+    Threads may share it: in autocommit mode their statements run side by side, and in a transaction, which is
+    then theirs together, one after the other.
     """
+
+    _lock: Any
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        with_lock(self)
 
     def run(self, flow: Flow[T]) -> T:
         """Run one of the driver's flows."""
         session = self.session
         if session.options.deadline is not None:
             flow = within(flow, session.options.deadline)
-        return run(flow, session.cluster.transport.send)
+        if session.work.autocommit and session.work.log is None:
+            return run(flow, session.cluster.transport.send)
+        with self._lock:
+            return run(flow, session.cluster.transport.send)
 
     @property
     def defaults(self) -> CallOptions:
@@ -94,9 +108,10 @@ class Connection(BaseConnection):
 
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
-        if value and not self._work.autocommit:
-            self.commit()
-        self._work.autocommit = value
+        with self._lock:
+            if value and not self._work.autocommit:
+                self.commit()
+            self._work.autocommit = value
 
     def commit(self) -> None:
         """Apply the open transaction as if it ran alone, now.
@@ -108,19 +123,21 @@ class Connection(BaseConnection):
 
     def rollback(self) -> None:
         """Forget the open transaction."""
-        rollback(self.session)
+        with self._lock:
+            rollback(self.session)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A block that is committed at its end, or rolled back where an error passes through; inside of
         another transaction it is a savepoint."""
         session = self.session
-        nested = self.in_transaction
-        name = f"_pyrqlite_{len(session.work.log.marks) if session.work.log else 0}"
-        if nested:
-            savepoint(session, name)
-        else:
-            begin(session)
+        with self._lock:
+            nested = self.in_transaction
+            name = f"_pyrqlite_{len(session.work.log.marks) if session.work.log else 0}"
+            if nested:
+                savepoint(session, name)
+            else:
+                begin(session)
         try:
             yield
         except BaseException:

@@ -26,6 +26,8 @@ MOST_ASKED = 16
 MOST_KNOWN = 64
 _STATUS = Request("GET", "/status?key=store", None, True, SECONDS, Kind.ADMIN)
 _NODES = Request("GET", "/nodes?ver=2&nonvoters&timeout=500ms", None, True, SECONDS, Kind.ADMIN)
+# What reading an answer raises that is not rqlite's.
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([\d.]+)(ns|us|µs|ms|h|m|s)")
 
@@ -80,7 +82,7 @@ class _Lookout:
 
     def _take(self, arrival: Arrival) -> None:
         if isinstance(arrival.outcome, Response) and arrival.outcome.status == 200:
-            with suppress(ValueError, KeyError, TypeError, AttributeError):
+            with suppress(*_NONSENSE):
                 self.sightings[arrival.node] = _sighting(arrival.node, arrival.outcome.body)
 
 
@@ -201,7 +203,7 @@ def _listed(arrivals: Sequence[Arrival]) -> list[_Listed] | None:
     """The nodes of an answer to /nodes; None where it is none."""
     for _, outcome, _ in arrivals:
         if isinstance(outcome, Response) and outcome.status == 200:
-            with suppress(ValueError, KeyError, TypeError, AttributeError):
+            with suppress(*_NONSENSE):
                 every = json.loads(outcome.body)["nodes"]
                 return [
                     _Listed(str(each["id"]), each.get("voter") is not False, each.get("api_addr"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +24,7 @@ class SingleFlight(Generic[T]):
         self._began: float | None = None
         self._landed = 0
         self._result: T | None = None
-        with_lock(self, threading.Lock)
+        with_lock(self)
 
     @property
     def is_on(self) -> bool:

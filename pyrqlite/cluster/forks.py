@@ -17,16 +17,16 @@ class HasLock(Protocol):
 _owners: weakref.WeakSet[HasLock] = weakref.WeakSet()
 
 
-def with_lock(owner: HasLock, kind: type | Any = threading.Lock) -> None:
-    """Give `owner` a lock, and another one in a child: the thread that held it may be the parent's."""
-    owner._lock = kind()
-    owner._make_lock = kind  # type: ignore[attr-defined]
+def with_lock(owner: HasLock) -> None:
+    """Give `owner` a lock, which a thread may take again, and another one in a child: the thread that holds this
+    one may be the parent's."""
+    owner._lock = threading.RLock()
     _owners.add(owner)
 
 
 def _renew() -> None:
     for owner in _owners:
-        owner._lock = owner._make_lock()  # type: ignore[attr-defined]
+        owner._lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -66,7 +65,7 @@ class NodePool:
         self._rests: dict[Node, Rest] = {}
         self._latency: dict[Node, float] = {}
         self._views: dict[Kind, tuple[float, View]] = {}
-        with_lock(self, threading.Lock)
+        with_lock(self)
 
     def first(self, kind: Kind) -> Node:
         """The node to ask first."""

@@ -55,7 +55,7 @@ class CurlTransport:
         self._ca_cert = wire.ca_cert or _system_certificates()
 
     def send(self, node: Node, request: Request) -> Response:
-        curl = self._taken(request.repeatable) or self._new()
+        curl = self._taken(node, request.repeatable) or self._new()
         body = BytesIO()
         head: list[bytes] = []
         curl.setopt(pycurl.URL, f"{node}{request.target}")
@@ -78,13 +78,13 @@ class CurlTransport:
             curl.close()
             raise
         status = curl.getinfo(pycurl.RESPONSE_CODE)
-        if not self._idle.put(request.repeatable, curl):
+        if not self._idle.put((node, request.repeatable), curl):
             curl.close()
         return Response(status, Head(head), body.getvalue(), node)
 
-    def _taken(self, repeatable: bool) -> pycurl.Curl | None:
+    def _taken(self, node: Node, repeatable: bool) -> pycurl.Curl | None:
         """An idle handle whose socket the node has not closed meanwhile: curl itself looks only at times."""
-        while (curl := self._idle.take(repeatable)) is not None:
+        while (curl := self._idle.take((node, repeatable))) is not None:
             poll = select.poll()
             socket_number = curl.getinfo(pycurl.ACTIVESOCKET)
             if socket_number < 0:
@@ -116,7 +116,7 @@ class CurlTransport:
         return curl
 
     def close(self) -> None:
-        for curl in self._idle.drain():
+        for curl in self._idle.close():
             _close(curl)
 
 

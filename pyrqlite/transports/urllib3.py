@@ -111,7 +111,7 @@ class Urllib3Transport:
         return HTTPConnection(node.host, node.port, timeout=timeout)
 
     def close(self) -> None:
-        for line in self._idle.drain():
+        for line in self._idle.close():
             line.close()
 
 
