@@ -1,4 +1,4 @@
-"""The fastest transport: libcurl, by pycurl."""
+"""libcurl, by pycurl."""
 
 from __future__ import annotations
 
