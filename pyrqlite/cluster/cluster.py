@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import threading
@@ -85,6 +86,12 @@ def _forget_after_fork() -> None:
     global _shared_lock
     _shared_lock = threading.RLock()
     _shared.clear()
+
+
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster, _ in _shared.values():
+        cluster.transport.close()
 
 
 if hasattr(os, "register_at_fork"):
