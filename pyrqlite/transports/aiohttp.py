@@ -7,6 +7,7 @@ import functools
 import socket
 import ssl
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp import (
     ClientConnectorError,
@@ -24,7 +25,7 @@ from yarl import URL
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
-from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
 
 # Larger bodies go in pieces, so that a node that takes none of them is noticed.
 _PIECE = 1 << 18
@@ -40,13 +41,16 @@ class AiohttpTransport:
         self._session: ClientSession | None = None
         self._closed = False
         self._ssl: ssl.SSLContext | None = None
-        # The numbers of sockets on which nothing was sent yet.
+        self._sockets: WeakValueDictionary[int, socket.socket] = WeakValueDictionary()
+        # The numbers of those on which nothing was sent yet.
         self._new: set[int] = set()
+        # The numbers of those on which a request was sent and its answer did not come yet.
+        self._in_use: set[int] = set()
 
     async def send(self, node: Node, request: Request) -> Response:
         """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
         while True:
-            body = _Body(request, self._new)
+            body = _Body(request, self._new, self._in_use)
             try:
                 return await self._exchange(node, request, body)
             except (ClientError, OSError, asyncio.TimeoutError, UnicodeError) as error:
@@ -58,6 +62,8 @@ class AiohttpTransport:
                 if body.left:
                     raise
                 raise error from NotSent("it was cancelled before it was sent")
+            finally:
+                self._in_use.discard(body.number)
 
     async def _exchange(self, node: Node, request: Request, body: _Body) -> Response:
         session = self._session or self._open()
@@ -90,6 +96,7 @@ class AiohttpTransport:
         made = socket.socket(family=family, type=kind, proto=protocol)
         # What is given up is closed with a reset, so that the kernel does not go on sending it.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._sockets[made.fileno()] = made
         self._new.add(made.fileno())
         return made
 
@@ -106,11 +113,15 @@ class AiohttpTransport:
         return str(error) or type(error).__name__
 
     async def close(self) -> None:
-        """Let go of all sockets."""
+        """Let go of all sockets; those on which an answer is awaited are reset, the others closed in good order."""
         self._closed = True
         session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        if session is None:
+            return
+        for number, idle in self._sockets.items():
+            if number not in self._in_use and idle.fileno() == number:
+                idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_IN_GOOD_ORDER)
+        await session.close()
 
 
 class _Body(Payload):
@@ -120,11 +131,13 @@ class _Body(Payload):
     nothing: `found_closed` says so, and the request can go on another.
     """
 
-    def __init__(self, request: Request, new: set[int]) -> None:
+    def __init__(self, request: Request, new: set[int], in_use: set[int]) -> None:
         super().__init__(request.body or b"")
         self._size = len(self._value)
         self._request = request
         self._new = new
+        self._in_use = in_use
+        self.number = -1  # of the socket
         self.wanted = request.method != "GET" or bool(request.body)
         self.left = not self.wanted
         self.found_closed = False
@@ -141,6 +154,7 @@ class _Body(Payload):
             self.found_closed = True
             raise OSError("the node has closed the connection")
         self.left = True
+        self._in_use.add(self.number)
         if len(self._value) <= _PIECE:
             await writer.write(self._value)
             return
@@ -151,9 +165,9 @@ class _Body(Payload):
 
     def _is_closed(self, kept: socket.socket) -> bool:
         """Whether something came on a kept connection, where nothing can come but its end."""
-        number = kept.fileno()
-        if number in self._new:
-            self._new.discard(number)
+        self.number = kept.fileno()
+        if self.number in self._new:
+            self._new.discard(self.number)
             return False
         return wait_for_read(kept, timeout=0.0)
 
