@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # SO_LINGER: a socket that is closed says so by a reset, and the kernel sends nothing more.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+CLOSE_IN_GOOD_ORDER = struct.pack("ii", 0, 0)
 
 
 class Transport(Protocol):
