@@ -29,7 +29,9 @@ def within(flow: Flow[T], seconds: float, clock: Callable[[], float] = time.mono
                 continue
             try:
                 sent: Any = yield _shortened(step, left)
-            except Exception as error:
+            except GeneratorExit:
+                raise
+            except BaseException as error:
                 step = flow.throw(error)
             else:
                 step = flow.send(sent)

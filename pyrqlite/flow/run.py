@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import (
@@ -19,8 +20,11 @@ from pyrqlite.flow.steps import (
     Sleep,
     Together,
     TransportError,
+    interrupt,
 )
 
+P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 Sender = Callable[[Node, Request], Response]
 
@@ -35,22 +39,23 @@ def run(
     try:
         step = next(flow)
         while True:
-            if isinstance(step, Send):
-                try:
-                    response = send(step.node, step.request)
-                except TransportError as error:
-                    step = flow.throw(error)
+            answer: Response | list[Arrival] | None = None
+            try:
+                if isinstance(step, Send):
+                    answer = send(step.node, step.request)
+                elif isinstance(step, Sleep):
+                    sleep(step.seconds)
                 else:
-                    step = flow.send(response)
-            elif isinstance(step, Sleep):
-                sleep(step.seconds)
-                step = flow.send(None)
+                    answer = (together or in_threads)(step, send)
+            except TransportError as error:
+                step = flow.throw(error)
+            except BaseException as cause:
+                interrupt(flow, step, cause)
+                raise
             else:
-                step = flow.send((together or in_threads)(step, send))
+                step = flow.send(answer)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
-    finally:
-        flow.close()
 
 
 def in_threads(step: Together, send: Sender) -> list[Arrival]:
@@ -82,3 +87,27 @@ def _exchange(step: Send, send: Sender, arrived: queue.SimpleQueue[Arrival]) -> 
     except Exception as error:  # nobody is there to catch it, and no other exchange is to suffer
         outcome = NotSent(str(error))
     arrived.put(Arrival(step.node, outcome, time.monotonic() - began))
+
+
+class Runs(Protocol):
+    """What runs flows."""
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end and return its result."""
+
+
+def blocking(flow: Callable[Concatenate[S, P], Flow[T]]) -> Callable[Concatenate[S, P], T]:
+    """The method of a public class that runs what this method of its base, `_name`, describes as a flow."""
+
+    @functools.wraps(flow)
+    def method(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return cast(Runs, self).run(flow(self, *args, **kwargs))
+
+    return named(method, flow)
+
+
+def named(method: S, flow: Callable[..., object]) -> S:
+    """The method, with the name of its flow without the underscore."""
+    for attribute in ("__name__", "__qualname__"):
+        setattr(method, attribute, flow.__name__.removeprefix("_"))
+    return method

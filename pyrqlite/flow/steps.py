@@ -112,3 +112,27 @@ class AnswerLost(TransportError):
 
 class OutOfTime(NotSent):
     """The call's deadline is over: nothing more is sent, by whichever node."""
+
+
+class Interrupted(BaseException):
+    """Thrown into a flow whose last step will never be answered: it has to end at once.
+
+    `sent` says whether the request of that step may have left; False for one that did not, and for other steps.
+    """
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
+def interrupt(flow: Flow[Any], step: object, cause: BaseException) -> None:
+    """End a flow in the middle of `step`, because of a cancellation, a KeyboardInterrupt or the like.
+
+    A transport that is interrupted before the request has left raises that from a NotSent.
+    """
+    sent = isinstance(step, Send) and not isinstance(cause.__cause__, NotSent)
+    try:
+        flow.throw(Interrupted(sent))
+    except (Interrupted, StopIteration):
+        return
+    raise RuntimeError("a flow went on behind an interruption")

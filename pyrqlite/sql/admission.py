@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pyrqlite.errors import NotSupportedError
 from pyrqlite.sql.names import fold, words
-from pyrqlite.sql.statement import Statement, StatementKind, remembered
+from pyrqlite.sql.statement import Statement, StatementKind
 
 
 def admit(statement: Statement) -> None:
@@ -25,7 +25,6 @@ def admit(statement: Statement) -> None:
 _BEFORE_TABLE = words("EXISTS FROM INDEX INTO JOIN TABLE TRIGGER UPDATE VIEW")
 
 
-@remembered
 def _is_temporary(statement: Statement) -> bool:
     """Whether the statement makes, changes or copies something of the TEMP database."""
     if statement.kind not in (StatementKind.WRITE, StatementKind.DEFINITION):

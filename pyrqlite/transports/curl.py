@@ -1,4 +1,4 @@
-"""The fastest transport: libcurl, by pycurl."""
+"""libcurl, by pycurl."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import ssl
-import struct
 import time
 from io import BytesIO
 from typing import cast
@@ -17,7 +16,7 @@ import requests.utils
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
-from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Head
 from pyrqlite.transports.idle import Idle
 
@@ -180,7 +179,7 @@ def _close(curl: pycurl.Curl) -> None:
     number = curl.getinfo(pycurl.ACTIVESOCKET)
     if number >= 0:
         with socket.socket(fileno=os.dup(number)) as idle:
-            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_IN_GOOD_ORDER)
     curl.close()
 
 
