@@ -101,9 +101,8 @@ class Cursor(BaseCursor):
         return self
 
     def close(self) -> None:
-        """Forget the rows. The cursor cannot be used afterwards."""
-        self._forget()
-        self._closed = True
+        """Forget the rows. The cursor cannot be used afterwards; its counts can be read as in `sqlite3`."""
+        self._rows, self._closed = None, True
 
     def __iter__(self) -> Iterator[Any]:
         return self

@@ -172,6 +172,9 @@ class TestModes:
         connection = connect()
         connection.isolation_level = "READ_COMMITTED"
         assert connection.isolation_level == "READ COMMITTED"
+        connection.isolation_level = None  # as sqlite3 calls it
+        assert connection.isolation_level == "AUTOCOMMIT"
+        connection.isolation_level = "SERIALIZABLE"
         with pytest.raises(pyrqlite.InterfaceError, match="none of"):
             connection.isolation_level = "SNAPSHOT"
         query(connection, "SELECT 1")
