@@ -156,10 +156,25 @@ class RqliteDialect(SQLiteDialect):
         connection: PoolProxiedConnection | DBAPIConnection | None,
         cursor: DBAPICursor | None,
     ) -> bool:
-        """Whether the connection is closed. A node that went away leaves connections as good as they were."""
-        return isinstance(e, pyrqlite.ProgrammingError) and (
-            "Cannot operate on a closed database." in str(e)
-        )
+        """Whether the transaction cannot go on: no node answers, or the connection is closed.
+
+        Sockets come and go by themselves, and need no new connection.
+        """
+        if isinstance(e, pyrqlite.ProgrammingError):
+            return "Cannot operate on a closed database." in str(e)
+        return isinstance(e, (pyrqlite.OutcomeUnknownError, pyrqlite.UnreachableError))
+
+    def get_temp_table_names(
+        self, connection: Connection, schema: str | None = None, **kw: Any
+    ) -> list[str]:
+        """None: the driver refuses to create them, since they would belong to a connection of one node."""
+        return []
+
+    def get_temp_view_names(
+        self, connection: Connection, schema: str | None = None, **kw: Any
+    ) -> list[str]:
+        """None, for the same reason."""
+        return []
 
 
 def _forget_memory(engine: Engine) -> None:

@@ -1,32 +1,6 @@
-"""The dialect over the synchronous driver: `rqlite+pyrqlite://`, or `rqlite://` for short."""
+"""The dialect by the name under which the `sqlalchemy-rqlite` releases had it."""
 
-from __future__ import annotations
+from sqlalchemy_rqlite.sync import RqliteDialect_pyrqlite as SQLiteDialect_rqlite
+from sqlalchemy_rqlite.sync import dialect
 
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-import pyrqlite
-from sqlalchemy_rqlite.base import RqliteDialect
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import DBAPIConnection
-
-
-class RqliteDialect_pyrqlite(RqliteDialect):
-    """The dialect over `pyrqlite.connect`."""
-
-    driver = "pyrqlite"
-    supports_statement_cache = True
-
-    @classmethod
-    def import_dbapi(cls) -> ModuleType:
-        """The driver's module."""
-        return pyrqlite
-
-    def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
-        """Whether the cluster answers."""
-        dbapi_connection.ping()
-        return True
-
-
-dialect = RqliteDialect_pyrqlite
+__all__ = ["SQLiteDialect_rqlite", "dialect"]

@@ -52,18 +52,6 @@ def cursor(connection: Connection) -> Any:
     return connection.execute("SELECT a FROM t ORDER BY rowid")
 
 
-class TestClosing:
-    def test_counts_outlive_the_cursor(self, connection: Connection) -> None:
-        cursor = connection.execute("INSERT INTO t VALUES (9), (8)")
-        cursor.close()
-        assert (cursor.rowcount, cursor.lastrowid) == (2, 7)
-
-    def test_rows_do_not(self, cursor: Any) -> None:
-        cursor.close()
-        with pytest.raises(ProgrammingError, match="closed cursor"):
-            cursor.fetchall()
-
-
 class TestFetching:
     def test_everything_comes_once(self, cursor: Any) -> None:
         assert cursor.rownumber == 0
@@ -161,6 +149,16 @@ class TestFetching:
 
 
 class TestClosing:
+    def test_counts_outlive_the_cursor(self, connection: Connection) -> None:
+        cursor = connection.execute("INSERT INTO t VALUES (9), (8)")
+        cursor.close()
+        assert (cursor.rowcount, cursor.lastrowid) == (2, 7)
+
+    def test_rows_do_not(self, cursor: Any) -> None:
+        cursor.close()
+        with pytest.raises(ProgrammingError, match="closed cursor"):
+            cursor.fetchall()
+
     def test_cursor(self, cursor: Any) -> None:
         cursor.close()
         cursor.close()
