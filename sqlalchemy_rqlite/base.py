@@ -112,12 +112,17 @@ class RqliteDialect(SQLiteDialect):
         event.listen(engine, "engine_disposed", _forget_memory)
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
-        # At the level none: that a cluster has no leader just now need not stop a program from starting.
-        cursor = connection.connection.cursor(level="none")
+        # At the level none and outside of transactions: that a cluster has no leader just now need not stop a
+        # program from starting.
+        driver: Any = connection.connection.dbapi_connection
+        level = driver.isolation_level
+        driver.isolation_level = "AUTOCOMMIT"
+        cursor = driver.cursor(level="none")
         cursor.execute("SELECT sqlite_version()")
         [(text,)] = cursor.fetchall()
-        version = tuple(int(part) for part in text.split("."))
         cursor.close()
+        driver.isolation_level = level
+        version = tuple(int(part) for part in text.split("."))
         if version < OLDEST_SQLITE:
             raise exc.NotSupportedError(
                 f"the server has SQLite {'.'.join(map(str, version))}, and 3.35 is the oldest that this "
@@ -164,15 +169,11 @@ class RqliteDialect(SQLiteDialect):
             return "Cannot operate on a closed database." in str(e)
         return isinstance(e, (pyrqlite.OutcomeUnknownError, pyrqlite.UnreachableError))
 
-    def get_temp_table_names(
-        self, connection: Connection, schema: str | None = None, **kw: Any
-    ) -> list[str]:
+    def get_temp_table_names(self, connection: Connection, *args: Any, **kw: Any) -> list[str]:
         """None: the driver refuses to create them, since they would belong to a connection of one node."""
         return []
 
-    def get_temp_view_names(
-        self, connection: Connection, schema: str | None = None, **kw: Any
-    ) -> list[str]:
+    def get_temp_view_names(self, connection: Connection, *args: Any, **kw: Any) -> list[str]:
         """None, for the same reason."""
         return []
 
