@@ -10,7 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyrqlite.cluster.node import Node, node_from_url
-from pyrqlite.errors import InternalError, NoLeaderError, OperationalError, OutcomeUnknownError
+from pyrqlite.errors import (
+    InternalError,
+    NoLeaderError,
+    OperationalError,
+    OutcomeUnknownError,
+    UnreachableError,
+)
 from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.steps import Flow, Request, Response, Send, TransportError
 from pyrqlite.wire.failures import http_error
@@ -180,6 +186,6 @@ def _not_answered(
         error.http_status, error.node = leaderless.status, str(leaderless.node)
         error.body = _text(leaderless)
         return error
-    error = OperationalError(f"no node could be reached, nothing was applied: {causes}")
+    error = UnreachableError(f"no node could be reached, nothing was applied: {causes}")
     error.node = str(failures[-1][0])
     return error
