@@ -70,9 +70,10 @@ class BaseConnection(Generic[C]):
         self.messages: list[tuple[type[BaseException], BaseException]] = []
         self.row_factory: RowFactory | None = None
         self._defaults = call_options(self.options)
-        self._state = ConnectionState()
         self._work = _work(self.options)
-        self._cluster: cluster.Cluster | None = self._acquire()
+        self._session: Session | None = Session(
+            self._acquire(), self.options, ConnectionState(), self._work
+        )
 
     def _acquire(self) -> cluster.Cluster:
         """The cluster, with a way to it."""
@@ -81,7 +82,7 @@ class BaseConnection(Generic[C]):
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
-        return self._cluster is None
+        return self._session is None
 
     @property
     def in_transaction(self) -> bool:
@@ -184,17 +185,19 @@ class BaseConnection(Generic[C]):
     @property
     def session(self) -> Session:
         """The cluster and the options, for flows; ProgrammingError once the connection is closed."""
-        if self._cluster is None:
+        if self._session is None:
             raise ProgrammingError("Cannot operate on a closed database.")
-        return Session(self._cluster, self.options, self._state, self._work)
+        return self._session
 
     def _let_go(self) -> cluster.Cluster | None:
         """Close, and hand out what has to be given back to the cluster's other users."""
-        shared, self._cluster = self._cluster, None
-        if shared is not None and self._work.log is not None:
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        if self._work.log is not None:
             self._warn_of_loss(self._work.log)
         self._work.log = None
-        return shared
+        return session.cluster
 
     def _warn_of_loss(self, log: Log) -> None:
         if log.writes and not self._work.ended:
@@ -221,8 +224,10 @@ class BaseCursor:
         self._closed = False
         self._rows: Sequence[Any] | None = None
         self._position = 0
+        self._columns: list[tuple[str, str]] | None = None
         self._description: Description | None = None
-        self._names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] | None = None
+        self._detect_types = 0
         self.rowcount = -1
         self.lastrowid: int | None = None
         self.messages: list[tuple[type[BaseException], BaseException]] = []
@@ -327,11 +332,26 @@ class BaseCursor:
 
         None where the last statement returned no rows.
         """
+        if self._description is None and self._columns is not None:
+            self._description = tuple(
+                (
+                    column_name(name, self._detect_types),
+                    declared or None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                )
+                for name, declared in self._columns
+            )
         return self._description
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns of the result."""
+        if self._names is None:
+            self._names = tuple(column[0] for column in self.description or ())
         return self._names
 
     @property
@@ -395,8 +415,8 @@ class BaseCursor:
         return self._rows
 
     def _forget(self) -> None:
-        self._rows, self._position, self._description, self.rowcount = None, 0, None, -1
-        self.lastrowid = None
+        self._rows, self._position, self.rowcount, self.lastrowid = None, 0, -1, None
+        self._columns = self._description = self._names = None
         del self.messages[:]
 
     def _take(self, outcome: Outcome) -> None:
@@ -406,11 +426,7 @@ class BaseCursor:
         if outcome.columns is None:
             return
         detect_types = self._connection.options.detect_types
-        self._description = tuple(
-            (column_name(name, detect_types), declared or None, None, None, None, None, None)
-            for name, declared in outcome.columns
-        )
-        self._names = tuple(column[0] for column in self._description)
+        self._columns, self._detect_types = outcome.columns, detect_types
         self._rows = _converted(outcome, detect_types) if detect_types else outcome.rows
 
     def _made(self, row: tuple[Any, ...]) -> Any:

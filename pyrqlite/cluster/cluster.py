@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import threading
@@ -122,6 +123,12 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 def release(options: Options, cluster: Cluster) -> None:
     """Give back what `acquire` gave; the last one closes the sockets."""
     if _clusters.release(options.shared_by(), cluster):
+        cluster.close()
+
+
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster in _clusters.things():
         cluster.close()
 
 

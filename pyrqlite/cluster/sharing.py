@@ -20,6 +20,11 @@ class Shared(Generic[T]):
         self._lock = threading.RLock()
         self._things: dict[Hashable, tuple[T, int]] = {}
 
+    def things(self) -> list[T]:
+        """What has users."""
+        with self._lock:
+            return [thing for thing, _ in self._things.values()]
+
     def acquire(self, key: Hashable, make: Callable[[], T]) -> T:
         """The thing of this key, made where there is none."""
         if key is None:

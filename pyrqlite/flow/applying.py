@@ -12,7 +12,6 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from pyrqlite.errors import Error, OperationalError, OutcomeUnknownError
@@ -178,7 +177,7 @@ class _Once:
                 return counts.answer(len(items))
         own = slice(len(lead), len(lead) + len(items))
         self._check(results[: own.start] + results[own.stop :])
-        return replace(answer, results=results[own])
+        return answer._replace(results=results[own])
 
     def ask(self, target: str, items: list[Item]) -> Flow[Answer]:
         """Send a request that does no harm when it is repeated, until it is answered.

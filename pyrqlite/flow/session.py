@@ -55,8 +55,13 @@ class CallOptions:
 
     def but(self, **changes: Any) -> CallOptions:
         """These options with those changes that are not DEFAULT."""
+        for value in changes.values():
+            if value is not DEFAULT:
+                break
+        else:
+            return self
         changes = {name: value for name, value in changes.items() if value is not DEFAULT}
-        return replace(self, **changes) if changes else self
+        return replace(self, **changes)
 
 
 def call_options(options: Options) -> CallOptions:
