@@ -105,12 +105,6 @@ def _headers(options: Options) -> dict[str, str]:
 _clusters: Shared[Cluster] = Shared()
 
 
-@atexit.register
-def _close_what_is_left() -> None:
-    for cluster in _clusters.things():
-        cluster.close()
-
-
 def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
     """The cluster of these options, shared with the connections that have the same way to it.
 
@@ -129,6 +123,12 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 def release(options: Options, cluster: Cluster) -> None:
     """Give back what `acquire` gave; the last one closes the sockets."""
     if _clusters.release(options.shared_by(), cluster):
+        cluster.close()
+
+
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster in _clusters.things():
         cluster.close()
 
 
