@@ -61,7 +61,8 @@ class Options:
         default=None,
         metadata={
             "doc": "A URL `http(s)://user:password@host:4001,host2:4001/?level=...`; `:memory:` for a server "
-            "in this process whose data is gone with the connection; `file:PATH` for one that keeps it.",
+            "in this process whose data is gone with the connection; `:memory:NAME` for one that the connections "
+            "to this name share; `file:PATH` for one that keeps its data.",
             "parse": None,
             "cluster": True,
         },
@@ -163,6 +164,11 @@ class Options:
     session: requests.Session | None = _option(
         "A requests.Session of your own, to send everything by.", None, None, True
     )
+    embedded: Mapping[str, Any] | None = _option(
+        "With a server in this process: what `rqlite_embedded.open_database` takes beside the path, such as "
+        "`{'fk': True}`. The first connection opens it.",
+        None,
+    )
     retry: tenacity.Retrying | None = _option(
         "A tenacity policy for waiting while the cluster has no leader, in place of 10 s with backoff.",
         None,
@@ -203,7 +209,9 @@ class Options:
     def is_embedded(self) -> bool:
         """Whether the server is the one in this process."""
         return (
-            self.target == ":memory:" or self.scheme == ":memory:" or self.embedded_path is not None
+            self.scheme == ":memory:"
+            or self.embedded_path is not None
+            or (self.target is not None and self.target.startswith(":memory:"))
         )
 
     def nodes(self) -> list[Node]:
@@ -217,7 +225,10 @@ class Options:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""
         if self.is_embedded:
             path = self.embedded_path
-            return None if path is None else ("embedded", os.path.realpath(path))
+            if path is not None:
+                return ("embedded", os.path.realpath(path))
+            name = (self.target or "").removeprefix(":memory:")
+            return ("memory", name) if name else None
         fields = (f for f in dataclasses.fields(self) if f.metadata["cluster"])
         return tuple(_hashable(getattr(self, f.name)) for f in fields)
 

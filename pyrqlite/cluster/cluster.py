@@ -57,7 +57,7 @@ def _transport(options: Options) -> Transport:
     if options.is_embedded:
         from pyrqlite.transports.embedded import EmbeddedTransport, open_handler
 
-        return EmbeddedTransport(wire, open_handler(options.embedded_path))
+        return EmbeddedTransport(wire, open_handler(options.embedded_path, options.embedded or {}))
     if options.session is not None:
         from pyrqlite.transports.requests import RequestsTransport
 
