@@ -40,17 +40,17 @@ class DatabaseFeatures(SQLiteFeatures):
     }
 
     @cached_property
-    def can_clone_databases(self) -> bool:  # type: ignore[override]
+    def can_clone_databases(self) -> bool:
         """Whether tests can run in parallel: a cluster cannot be copied into another one."""
         name = self.connection.settings_dict["TEST"]["NAME"] or ":memory:"
         return not str(name).startswith(("http://", "https://"))
 
     @cached_property
-    def django_test_skips(self) -> dict[str, set[str]]:  # type: ignore[override]
+    def django_test_skips(self) -> dict[str, set[str]]:
         """Tests of Django that cannot hold here, by reason."""
         return skips(self.connection.server.functions)
 
     @cached_property
-    def supports_foreign_keys(self) -> bool:  # type: ignore[override]
+    def supports_foreign_keys(self) -> bool:
         """Whether the nodes run with `-fk`."""
         return bool(self.connection.server.foreign_keys)

@@ -21,6 +21,7 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
     enforced, the new table is made under its own name, and filled, once the old one is gone.
     """
 
+    deferred_sql: list[Any]
     _is_remaking = False
 
     def __enter__(self) -> DatabaseSchemaEditor:

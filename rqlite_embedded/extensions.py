@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import apsw
 
@@ -22,8 +23,9 @@ def add_functions(connection: apsw.Connection) -> None:
         connection.create_scalar_function(f"crypto_{name}", _hash(name), 1, deterministic=True)
 
 
-def _regexp(pattern: object, value: object) -> bool | None:
+def _regexp(*arguments: Any) -> bool | None:
     """``value REGEXP pattern``, by Python's rules."""
+    pattern, value = arguments
     if pattern is None or value is None:
         return None
     try:
@@ -33,8 +35,9 @@ def _regexp(pattern: object, value: object) -> bool | None:
     return compiled.search(value if isinstance(value, str) else str(value)) is not None
 
 
-def _hash(name: str) -> Callable[[object], bytes | None]:
-    def digest(value: object) -> bytes | None:
+def _hash(name: str) -> Callable[..., bytes | None]:
+    def digest(*arguments: Any) -> bytes | None:
+        (value,) = arguments
         if value is None:
             return None
         data = value if isinstance(value, bytes) else str(value).encode()
