@@ -56,8 +56,8 @@ class Cursor(pyrqlite.Cursor):
         """The rows that are left; none where the statement gave no rows."""
         return [] if self.description is None else super().fetchall()
 
-    def _take(self, outcome: Any, detect_types: int) -> None:
-        super()._take(outcome, detect_types)
+    def _take(self, outcome: Any) -> None:
+        super()._take(outcome)
         if not outcome.rows or outcome.columns is None:
             return
         found = [_converter(declared) for _, declared in outcome.columns]

@@ -39,6 +39,9 @@ _ALWAYS = {
         "backends.sqlite.tests.SchemaTests.test_constraint_checks_disabled_atomic_allowed",
         "backends.sqlite.tests.SchemaTests.test_disable_constraint_checking_failure_disallowed",
     },
+    "Who has counted rows that another transaction then deletes has to run again: that is SERIALIZABLE.": {
+        "delete_regress.tests.DeleteLockingTest.test_concurrent_delete",
+    },
     "A test database is known by TEST NAME alone, and copied to a file however processes start.": {
         "backends.sqlite.test_creation.TestDbSignatureTests.test_custom_test_name",
         "backends.sqlite.test_creation.TestDbSignatureTests.test_get_test_db_clone_settings_not_supported",
