@@ -194,6 +194,11 @@ class Options:
         None,
         True,
     )
+    embedded: Mapping[str, Any] | None = _option(
+        "With a server in this process: what `rqlite_embedded.open_database` takes beside the path, such as "
+        "`{'fk': True}`. The first connection opens it.",
+        None,
+    )
     retry: tenacity.Retrying | None = _option(
         "A tenacity policy for waiting while the cluster has no leader, in place of 10 s with backoff.",
         None,

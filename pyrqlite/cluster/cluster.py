@@ -133,7 +133,8 @@ def _transport(options: Options) -> Transport:
     if options.is_embedded:
         from pyrqlite.transports.embedded import EmbeddedTransport, open_handler
 
-        return EmbeddedTransport(wire(options), open_handler(options.embedded_path))
+        handler = open_handler(options.embedded_path, options.embedded or {})
+        return EmbeddedTransport(wire(options), handler)
     if options.session is not None:
         from pyrqlite.transports.requests import RequestsTransport
 
