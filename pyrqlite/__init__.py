@@ -17,6 +17,7 @@ from pyrqlite.errors import (
     OutcomeUnknownError,
     ProgrammingError,
     SerializationError,
+    UnreachableError,
     Warning,
 )
 from pyrqlite.retrying import run_transaction
@@ -82,6 +83,7 @@ __all__ = [
     "Timestamp",
     "TimestampFromTicks",
     "UncommittedWarning",
+    "UnreachableError",
     "Warning",
     "adapters",
     "apilevel",

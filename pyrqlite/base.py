@@ -92,14 +92,16 @@ class BaseConnection(Generic[C]):
 
     @property
     def isolation_level(self) -> str:
-        """SERIALIZABLE, READ COMMITTED or AUTOCOMMIT; can be set between transactions."""
+        """SERIALIZABLE, READ COMMITTED or AUTOCOMMIT (as in `sqlite3`, None is that too); can be set between
+        transactions."""
         return "AUTOCOMMIT" if self._work.autocommit else self._work.isolation.value
 
     @isolation_level.setter
-    def isolation_level(self, name: str) -> None:
+    def isolation_level(self, name: str | None) -> None:
         if self.in_transaction:
             raise ProgrammingError("commit or roll back before another isolation level is set")
-        work = _work(dataclasses.replace(self.options, isolation_level=name, autocommit=False))
+        level = "AUTOCOMMIT" if name is None else name
+        work = _work(dataclasses.replace(self.options, isolation_level=level, autocommit=False))
         self._work.autocommit, self._work.isolation = work.autocommit, work.isolation
         self._work.log = None
 
@@ -304,9 +306,8 @@ class BaseCursor:
         return self
 
     def close(self) -> None:
-        """Forget the rows. The cursor cannot be used afterwards."""
-        self._forget()
-        self._closed = True
+        """Forget the rows. The cursor cannot be used afterwards; its counts can be read as in `sqlite3`."""
+        self._rows, self._closed = None, True
 
     def __iter__(self) -> Iterator[Any]:
         return self

@@ -74,6 +74,10 @@ class NoLeaderError(OperationalError):
     """The cluster has no leader just now. Nothing was applied."""
 
 
+class UnreachableError(OperationalError):
+    """No node could be reached. Nothing was applied."""
+
+
 class SerializationError(OperationalError):
     """Another client has changed what this transaction saw. Nothing was applied: run the transaction again.
 

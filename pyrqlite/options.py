@@ -62,7 +62,8 @@ class Options:
         default=None,
         metadata={
             "doc": "A URL `http(s)://user:password@host:4001,host2:4001/?level=...`; `:memory:` for a server "
-            "in this process whose data is gone with the connection; `file:PATH` for one that keeps it.",
+            "in this process whose data is gone with the connection, `:memory:NAME` for one that all connections "
+            "with that name share; `file:PATH` for one that keeps it.",
             "parse": None,
             "cluster": True,
         },
@@ -193,6 +194,11 @@ class Options:
         None,
         True,
     )
+    embedded: Mapping[str, Any] | None = _option(
+        "With a server in this process: what `rqlite_embedded.open_database` takes beside the path, such as "
+        "`{'fk': True}`. The first connection opens it.",
+        None,
+    )
     retry: tenacity.Retrying | None = _option(
         "A tenacity policy for waiting while the cluster has no leader, in place of 10 s with backoff.",
         None,
@@ -241,9 +247,8 @@ class Options:
     @property
     def is_embedded(self) -> bool:
         """Whether the server is the one in this process."""
-        return (
-            self.target == ":memory:" or self.scheme == ":memory:" or self.embedded_path is not None
-        )
+        in_memory = self.scheme == ":memory:" or (self.target or "").startswith(":memory:")
+        return in_memory or self.embedded_path is not None
 
     def nodes(self) -> list[Node]:
         """The nodes that the user named, in their order."""
@@ -256,7 +261,10 @@ class Options:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""
         if self.is_embedded:
             path = self.embedded_path
-            return None if path is None else ("embedded", os.path.realpath(path))
+            if path is not None:
+                return ("embedded", os.path.realpath(path))
+            name = (self.target or "").removeprefix(":memory:")
+            return ("in memory", name) if name else None
         fields = (f for f in dataclasses.fields(self) if f.metadata["cluster"])
         return tuple(_hashable(getattr(self, f.name)) for f in fields)
 
@@ -303,19 +311,22 @@ def _from_url(url: str) -> Mapping[str, Any]:
     if credentials:
         user, _, password = credentials.partition(":")
         found.update(user=unquote(user), password=unquote(password))
+    for key, text in parse_qsl(query, keep_blank_values=True):
+        found[key] = option_from_text(key, text)
+    return found
+
+
+def option_from_text(key: str, text: str) -> Any:
+    """The value of an option as a URL writes it; InterfaceError for what is none."""
     known = {
         f.name: f.metadata["parse"] for f in dataclasses.fields(Options) if f.metadata["parse"]
     }
-    for key, text in parse_qsl(query, keep_blank_values=True):
-        if key not in known:
-            raise InterfaceError(
-                f"{key!r} is no option of a URL: there are {', '.join(sorted(known))}"
-            )
-        try:
-            found[key] = known[key](text)
-        except ValueError as error:
-            raise InterfaceError(f"the option {key}={text} of the URL: {error}") from error
-    return found
+    if key not in known:
+        raise InterfaceError(f"{key!r} is no option of a URL: there are {', '.join(sorted(known))}")
+    try:
+        return known[key](text)
+    except ValueError as error:
+        raise InterfaceError(f"the option {key}={text} of the URL: {error}") from error
 
 
 def _node(scheme: str, address: str, port: int) -> Node:

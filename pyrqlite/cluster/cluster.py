@@ -133,7 +133,8 @@ def _transport(options: Options) -> Transport:
     if options.is_embedded:
         from pyrqlite.transports.embedded import EmbeddedTransport, open_handler
 
-        return EmbeddedTransport(wire(options), open_handler(options.embedded_path))
+        handler = open_handler(options.embedded_path, options.embedded or {})
+        return EmbeddedTransport(wire(options), handler)
     if options.session is not None:
         from pyrqlite.transports.requests import RequestsTransport
 
@@ -156,12 +157,6 @@ def _headers(options: Options) -> dict[str, str]:
 _clusters: Shared[Cluster] = Shared()
 
 
-@atexit.register
-def _close_what_is_left() -> None:
-    for cluster in _clusters.things():
-        cluster.close()
-
-
 def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
     """The cluster of these options, shared with the connections that have the same way to it.
 
@@ -180,6 +175,12 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 def release(options: Options, cluster: Cluster) -> None:
     """Give back what `acquire` gave; the last one closes the sockets."""
     if _clusters.release(options.shared_by(), cluster):
+        cluster.close()
+
+
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster in _clusters.things():
         cluster.close()
 
 

@@ -25,6 +25,7 @@ from pyrqlite.errors import (
     NoLeaderError,
     OperationalError,
     OutcomeUnknownError,
+    UnreachableError,
 )
 from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.steps import (
@@ -283,7 +284,7 @@ class _Call:
         elif answer is not None:
             error = _definite(answer)
         else:
-            error = OperationalError(f"no node could be reached, nothing was applied: {causes}")
+            error = UnreachableError(f"no node could be reached, nothing was applied: {causes}")
             error.node = self._attempts[-1].node
         return self._with_attempts(error)
 

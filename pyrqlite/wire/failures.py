@@ -23,6 +23,14 @@ def _rule(
     return _Rule(re.compile(pattern), error, name, code, advice)
 
 
+# Functions that SQLite has where it was built with them; rqlited's was not.
+_MATH = (
+    "acosh?|asinh?|atan[2h]?|ceil|ceiling|cosh?|degrees|exp|floor|ln|log|log10|log2|mod|pi|pow|power|"
+    "radians|sinh?|sqrt|tanh?|trunc"
+)
+
+_EXTENSION_HAS_IT = "start rqlited with -extensions-path and an extension that has it"
+
 # In the order in which they are tried. Codes: https://www.sqlite.org/rescode.html
 _RULES = (
     _rule(r"UNIQUE constraint failed: ", errors.IntegrityError, "SQLITE_CONSTRAINT_UNIQUE", 2067),
@@ -50,7 +58,14 @@ _RULES = (
         errors.NotSupportedError,
         "SQLITE_ERROR",
         1,
-        "start rqlited with -extensions-path and an extension that has it",
+        _EXTENSION_HAS_IT,
+    ),
+    _rule(
+        rf"no such function: (?i:{_MATH})\b",
+        errors.ProgrammingError,
+        "SQLITE_ERROR",
+        1,
+        _EXTENSION_HAS_IT,
     ),
     _rule(
         r"no such (table|column|function|index|view|trigger|collation sequence|module|savepoint)\b",
