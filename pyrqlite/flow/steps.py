@@ -19,7 +19,7 @@ class Request(NamedTuple):
 
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
-    WRITE where the request is not repeatable.
+    WRITE where the request is not repeatable. `at` is the only node that it may be sent to, where it matters.
     """
 
     method: str
@@ -28,6 +28,7 @@ class Request(NamedTuple):
     repeatable: bool
     timeout: float | None
     kind: Kind | None = None
+    at: Node | None = None
 
     @property
     def purpose(self) -> Kind:
