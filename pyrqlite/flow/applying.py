@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from pyrqlite.cluster.kinds import Kind
-from pyrqlite.errors import Attempt, Error, OperationalError, OutcomeUnknownError
+from pyrqlite.errors import Attempt, Error, OperationalError, OutcomeUnknownError, ProgrammingError
 from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.session import Session, Unsettled, ask
@@ -70,10 +70,16 @@ def apply(
             if interrupted.sent:
                 _leave_unsettled(session, None, timeout)
             raise
-    if not session.cluster.has_markers:
-        yield from _make_table(session, timeout)
     if "&transaction" not in target:
         target += "&transaction"
+    if session.cluster.has_markers:
+        try:
+            return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
+        except ProgrammingError:
+            if session.cluster.has_markers:
+                raise
+    # It was never there, or somebody has dropped it, and nothing was applied.
+    yield from _make_table(session, timeout)
     return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
 
 
