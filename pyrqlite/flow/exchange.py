@@ -97,6 +97,7 @@ class _Call:
         self._by: Node | None = None
         # Have heard from a leader since it could not be reached from here.
         self._heard: set[Node] = set()
+        self._silent: set[Node] = set()  # did not answer in time
         # The last that was no success, and did not end the call.
         self._answer: Response | None = None
         self._may_wait = False
@@ -155,8 +156,11 @@ class _Call:
             raise self._failure() from origin
         chosen = MATRIX[self._kind][failure]
         if isinstance(origin, TransportError):
-            self._nodes.failed(node)
+            silent = isinstance(origin, AnswerLost) and origin.timed_out
+            self._nodes.failed(node, silent=silent)
             self._cluster.look_soon()
+            if silent:
+                self._silent.add(node)
             if self._by is not None:
                 self._nodes.end_detour()
                 self._by = None
@@ -214,6 +218,11 @@ class _Call:
                 return self._first()
             sight = yield from find_leader(self._cluster)
             if sight.leader is not None:
+                if (
+                    sight.leader in self._silent
+                ):  # it is well, and only this takes longer than it may
+                    self._may_wait = False
+                    raise self._failure()
                 nodes.end_detour()
                 self._by = None
                 return sight.leader
