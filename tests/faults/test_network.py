@@ -67,7 +67,7 @@ class TestLateAttempt:
         leader = wired.cluster.leader()
         wire = wired.wire(leader)
         other.executescript(f"DROP TABLE IF EXISTS late; {self.TABLE}")
-        with closing(wired.connecting(exactly_once=exactly_once)()) as connection:
+        with closing(wired.connecting(exactly_once=exactly_once, timeout=0.9)()) as connection:
             connection.execute("DELETE FROM late")
             wire.cut()
             thread, told = self.start(connection)

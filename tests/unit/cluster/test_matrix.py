@@ -262,3 +262,21 @@ class TestForwarded:
     def test_reads_are_asked_again(self, failure: Failure) -> None:
         for answer in FAILURES[failure]:
             assert self.told(Kind.READ, redirect("http://leader:4001/"), answer).answered
+
+
+@pytest.mark.parametrize("kind", [Kind.READ, Kind.WRITE])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(200, b"<html>"),
+        failed_call("FOREIGN KEY constraint failed"),
+        failed_call("odd " * 200),
+    ],
+    ids=["no JSON", "SQLite's word", "long"],
+)
+def test_answers_that_only_their_reader_understands(kind: Kind, answer: Answering) -> None:
+    error = told(kind, answer).error
+    assert error is not None
+    unknown = kind is Kind.WRITE and "FOREIGN" not in str(error)
+    assert isinstance(error, OutcomeUnknownError) is unknown
+    assert [attempt.node for attempt in error.attempts] == ["http://a:4001"]
