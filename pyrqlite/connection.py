@@ -27,6 +27,8 @@ from pyrqlite.sql.parameters import Parameters
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyrqlite.admin.front import Admin
+
 T = TypeVar("T")
 
 
@@ -45,6 +47,13 @@ class Connection(BaseConnection):
     def defaults(self) -> CallOptions:
         """How statements are sent unless a cursor or a call says otherwise."""
         return self._defaults
+
+    @property
+    def admin(self) -> Admin:
+        """Administration of the cluster: nodes, backups, loading."""
+        from pyrqlite.admin.front import Admin
+
+        return Admin(self)
 
     def cursor(
         self,

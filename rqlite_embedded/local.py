@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
+from typing import BinaryIO
 
 from .database import Database, Fsync
 from .service import Service
@@ -32,6 +33,22 @@ class Handler:
         if self._closed:
             raise RuntimeError("the database is closed")
         return self._service.handle(method, target, headers, body)
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None = None,
+    ) -> tuple[int, dict[str, str], Iterator[bytes]]:
+        """As ``handle``, with bodies that need not fit into memory.
+
+        ``upload`` is a file that is read behind ``body``; the answer's body comes in pieces.
+        """
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        return self._service.stream(method, target, headers, body, upload)
 
     def close(self) -> None:
         """Close the database. A second call does nothing."""

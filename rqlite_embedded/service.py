@@ -5,8 +5,9 @@ No transport is known here: the HTTP server and ``open_database`` put the same b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from . import admin, statements
 from .auth import Credentials
@@ -49,15 +50,33 @@ class Service:
 
         ``target`` is path and query string, as in the first line of an HTTP request.
         """
+        status, complete, pieces = self.stream(method, target, headers, body, None)
+        return status, complete, b"".join(pieces)
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None,
+    ) -> tuple[int, dict[str, str], Iterator[bytes]]:
+        """As ``handle``, with bodies that need not fit into memory: ``upload`` is read behind ``body``."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        response = perform(self.dispatch(method, target, lowered, body))
+        response = perform(self.dispatch(method, target, lowered, body, upload))
         complete = {**self.headers, **response.headers}
         if response.content_type:
             complete["Content-Type"] = response.content_type
-        return response.status, complete, response.body
+        pieces = iter([response.body]) if response.pieces is None else response.pieces
+        return response.status, complete, pieces
 
     def dispatch(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None = None,
     ) -> Outcome:
         """The response, or the work that leads to it. Names in ``headers`` are in lower case."""
         if method == "OPTIONS":
@@ -75,7 +94,7 @@ class Service:
             return Response(401, route.content_type)
         if route.methods is not None and method not in route.methods:
             return Response(405, route.content_type)
-        return route.handler(self, Request(method, path, params, headers, body))
+        return route.handler(self, Request(method, path, params, headers, body, upload))
 
     def allows(self, headers: Mapping[str, str], *permissions: str) -> bool:
         """Whether the sender of these headers has all of the permissions."""

@@ -109,6 +109,11 @@ def _leader(
         raise OperationalError(
             f"{response.node} redirected to {location!r}, which is no address of a node"
         ) from error
+    if response.node.scheme == "https" != leader.scheme:
+        raise OperationalError(
+            f"{response.node} redirected to {leader}, which has no TLS: nothing was sent there. Give the leader a "
+            "certificate (-http-cert, -http-key)"
+        )
     cluster.nodes.is_leader(leader)
     return leader
 
@@ -147,7 +152,7 @@ def _checked(response: Response, request: Request) -> Response:
     if response.status == 200:
         return response
     text = _text(response)
-    error = http_error(response.status, text, str(response.node))
+    error = http_error(response.status, text, str(response.node), request.target)
     if (
         response.status in _AMBIGUOUS_STATUSES
         and not request.repeatable

@@ -7,12 +7,50 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from pyrqlite.cluster.node import Node
 
+PIECE = 1 << 16
+
+
+class LocalFailure(Exception):
+    """Reading or writing on this side of an exchange failed, as the cause says. A transport gives up the
+    exchange, and lets this pass."""
+
+
+class Upload(Protocol):
+    """A body that is read as it is sent. A transport calls `begin`, announces `size` bytes by Content-Length
+    (never chunked: a node takes a chunked body that was cut for a whole one), and reads until b"".
+
+    `left` is what was not read yet: while it is more than 0, the request cannot have left whole.
+    """
+
+    size: int
+    left: int
+
+    def begin(self) -> None:
+        """Go to the first byte: a request may be sent more than once."""
+
+    def read(self, most: int = PIECE, /) -> bytes:
+        """The next bytes; LocalFailure."""
+
+
+class Download(Protocol):
+    """Takes the body of an answer of status 200 as it comes; all other bodies are the Response's.
+
+    A transport calls `begin` with the announced length, where there is one, and then `write`.
+    """
+
+    def begin(self, length: int | None) -> None:
+        """Start, or start again; LocalFailure."""
+
+    def write(self, piece: bytes, /) -> None:
+        """Take the next bytes; LocalFailure."""
+
 
 class Request(NamedTuple):
     """One HTTP request, to whichever node.
 
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
-    is in seconds, for each wait for the node to say something; None waits for ever.
+    is in seconds, for each wait for the node to say something; None waits for ever. `upload` stands in the
+    place of a body, `download` takes that of the answer.
     """
 
     method: str
@@ -20,6 +58,8 @@ class Request(NamedTuple):
     body: bytes | None
     repeatable: bool
     timeout: float | None
+    upload: Upload | None = None
+    download: Download | None = None
 
 
 class Headers(Protocol):
@@ -69,3 +109,9 @@ class NotSent(TransportError):
 
 class AnswerLost(TransportError):
     """The request left, at least in part, and no whole answer came."""
+
+
+def failed_exchange(request: Request, text: str) -> TransportError:
+    """The error for an exchange that failed behind its first byte."""
+    whole = request.upload is None or request.upload.left == 0
+    return AnswerLost(text) if whole else NotSent(text)

@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.flow.steps import PIECE, Download, NotSent, Request, Response, Upload, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
 from pyrqlite.transports.idle import Idle
 
@@ -34,27 +34,30 @@ class Urllib3Transport:
             response = self._exchange(connection, node, request)
         except (OSError, HTTPError, http.client.HTTPException) as error:
             _reset(connection)
-            raise AnswerLost(_said(error, request.timeout)) from error
+            raise failed_exchange(request, _said(error, request.timeout)) from error
         except BaseException:
             _reset(connection)
             raise
         return response
 
     def _exchange(self, connection: HTTPConnection, node: Node, request: Request) -> Response:
-        body = request.body or b""
+        body, upload = request.body or b"", request.upload
         head = (
             f"{request.method} {request.target} HTTP/1.1\r\nHost: {node.netloc}\r\n"
-            f"Content-Length: {len(body)}\r\n{self._headers}\r\n"
+            f"Content-Length: {len(body) if upload is None else upload.size}\r\n{self._headers}\r\n"
         )
         connection.sock.settimeout(request.timeout)
         connection.sock.sendall(head.encode("latin-1") + body)
+        if upload is not None:
+            _send(connection.sock, upload)
         message = http.client.HTTPResponse(connection.sock, method=request.method)
         try:
             message.begin()
-            response = Response(message.status, message.headers, message.read(), node)
+            response = Response(message.status, message.headers, _read(message, request), node)
         finally:
             message.close()
-        if message.will_close or not self._idle.put(node, connection):
+        unread = upload is not None and upload.left > 0
+        if message.will_close or unread or not self._idle.put(node, connection):
             connection.close()
         return response
 
@@ -83,6 +86,29 @@ class Urllib3Transport:
     def close(self) -> None:
         for connection in self._idle.drain():
             connection.close()
+
+
+def _send(sock: socket.socket, upload: Upload) -> None:
+    upload.begin()
+    # A node that refuses answers before it has read all, and then the answer is what counts.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        while piece := upload.read():
+            sock.sendall(piece)
+
+
+def _read(message: http.client.HTTPResponse, request: Request) -> bytes:
+    if request.download is None or message.status != 200:
+        return message.read()
+    _take(message, request.download)
+    return b""
+
+
+def _take(message: http.client.HTTPResponse, download: Download) -> None:
+    download.begin(message.length)
+    while piece := message.read(PIECE):
+        download.write(piece)
+    if message.length:  # read(amount) says nothing of a body that was cut
+        raise http.client.IncompleteRead(b"", message.length)
 
 
 def _reset(connection: HTTPConnection) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import trustme
 
-from pyrqlite import Connection, Error, OperationalError
+from pyrqlite import AccessDeniedError, Connection, Error, OperationalError
 from tests.integration.conftest import Connect
 from tests.rqlited import NodeOptions, RqlitedNode, TLSFiles, User, running_node
 from tests.servers import NodeFactory
@@ -76,7 +76,7 @@ class TestAuthentication:
         for sql in ("SELECT 1", "INSERT INTO t(a) VALUES (1)", "SELECT * FROM t"):
             with pytest.raises(OperationalError, match="credentials") as caught:
                 connection.execute(sql)
-            assert type(caught.value) is OperationalError
+            assert type(caught.value) is AccessDeniedError
             assert caught.value.http_status == 401
             assert caught.value.node == guarded.url
             assert PASSWORD not in str(caught.value)
