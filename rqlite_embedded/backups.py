@@ -6,11 +6,13 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import apsw
 
 from .database import Database
+from .exchange import Pieces
 from .session import Session
 
 HEADER_SIZE = 32
@@ -29,14 +31,15 @@ def looks_like_sqlite(data: bytes) -> bool:
     return len(data) > len(_MAGIC) and data.startswith(_MAGIC)
 
 
-def compress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def compress(pieces: Pieces) -> Pieces:
     """``pieces`` in gzip's format."""
     packer = zlib.compressobj(1, wbits=31)
-    yield from filter(None, map(packer.compress, pieces))
+    with closing(pieces):
+        yield from filter(None, map(packer.compress, pieces))
     yield packer.flush()
 
 
-def make(database: Database, form: str, *, vacuum: bool, tables: list[str]) -> Iterator[bytes]:
+def make(database: Database, form: str, *, vacuum: bool, tables: list[str]) -> Pieces:
     """A consistent copy: ``form`` is binary (in WAL mode), delete (not in WAL mode) or sql."""
     session = database.take_reader()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -13,6 +13,8 @@ JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
 
+# A large body; whoever does not read it to its end has to close it.
+Pieces = Generator[bytes, None, None]
 _PIECE = 1 << 16
 
 
@@ -60,7 +62,7 @@ class Response:
     content_type: str = ""
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    pieces: Iterator[bytes] | None = None
+    pieces: Pieces | None = None
 
     def gather(self) -> None:
         """Have the whole body in ``body``."""

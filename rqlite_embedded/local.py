@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import BinaryIO
 
 from .database import Database, Fsync
+from .exchange import Pieces
 from .service import Service
 from .status import Node
 
@@ -41,10 +42,11 @@ class Handler:
         headers: Mapping[str, str],
         body: bytes,
         upload: BinaryIO | None = None,
-    ) -> tuple[int, dict[str, str], Iterator[bytes]]:
+    ) -> tuple[int, dict[str, str], Pieces]:
         """As ``handle``, with bodies that need not fit into memory.
 
-        ``upload`` is a file that is read behind ``body``; the answer's body comes in pieces.
+        ``upload`` is a file that is read behind ``body``; the answer's body comes in pieces,
+        which have to be closed by those who do not read them to the end.
         """
         if self._closed:
             raise RuntimeError("the database is closed")

@@ -5,7 +5,7 @@ No transport is known here: the HTTP server and ``open_database`` put the same b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ from . import admin, statements
 from .auth import Credentials
 from .body import Statement
 from .database import Database
-from .exchange import JSON, TEXT, Block, Outcome, Read, Request, Response, error
+from .exchange import JSON, TEXT, Block, Outcome, Pieces, Read, Request, Response, error
 from .execution import Call, CallError, run_executes
 from .params import ParameterError, parse_params, unescape
 from .queued import Settings, WriteQueue
@@ -60,15 +60,14 @@ class Service:
         headers: Mapping[str, str],
         body: bytes,
         upload: BinaryIO | None,
-    ) -> tuple[int, dict[str, str], Iterator[bytes]]:
+    ) -> tuple[int, dict[str, str], Pieces]:
         """As ``handle``, with bodies that need not fit into memory: ``upload`` is read behind ``body``."""
         lowered = {name.lower(): value for name, value in headers.items()}
         response = perform(self.dispatch(method, target, lowered, body, upload))
         complete = {**self.headers, **response.headers}
         if response.content_type:
             complete["Content-Type"] = response.content_type
-        pieces = iter([response.body]) if response.pieces is None else response.pieces
-        return response.status, complete, pieces
+        return response.status, complete, response.pieces or _in_one(response.body)
 
     def dispatch(
         self,
@@ -131,6 +130,10 @@ class Service:
         job = Job(call, run_executes, shareable=False)
         self.database.writer.run(job)
         self.counters.add("queued_executions_failed" if job.error else "queued_executions_ok")
+
+
+def _in_one(body: bytes) -> Pieces:
+    yield body
 
 
 def perform(outcome: Outcome) -> Response:

@@ -53,8 +53,8 @@ class Admin:
     def status(
         self, key: str | None = None, *, node: At = None, timeout: float | None = DEFAULT
     ) -> Any:
-        """What a node says of itself, a dictionary; or the part at a path such as `store.raft.state`, {} where there
-        is none."""
+        """What a node says of itself: a dictionary, or the part of it at a path such as `store.raft.state`, {}
+        where there is none."""
         return self._run(operations.status(self._session, node, key, self._timeout(timeout)))
 
     def ready(

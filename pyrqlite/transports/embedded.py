@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, closing
 from typing import Any, Protocol
 
 from pyrqlite.cluster.node import Node
@@ -22,7 +22,7 @@ class Handler(Protocol):
 
     def stream(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, upload: Any
-    ) -> tuple[int, Mapping[str, str], Iterator[bytes]]:
+    ) -> tuple[int, Mapping[str, str], Generator[bytes, None, None]]:
         """The same with large bodies: `upload` is read behind `body`, the answer's body comes in pieces."""
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ def _not_installed(error: ImportError) -> NotSupportedError:
     )
 
 
-def _take(pieces: Iterator[bytes], download: Download) -> None:
+def _take(pieces: Iterable[bytes], download: Download) -> None:
     download.begin(None)
     try:
         for piece in pieces:
@@ -89,10 +89,11 @@ class EmbeddedTransport:
             request.method, request.target, self._headers, request.body or b"", request.upload
         )
         body = b""
-        if request.download is None or status != 200:
-            body = b"".join(pieces)
-        else:
-            _take(pieces, request.download)
+        with closing(pieces):
+            if request.download is None or status != 200:
+                body = b"".join(pieces)
+            else:
+                _take(pieces, request.download)
         return Response(status, {name.lower(): headers[name] for name in headers}, body, node)
 
     def close(self) -> None:
