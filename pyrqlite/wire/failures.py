@@ -139,14 +139,17 @@ _PERMISSIONS = {
 def _access_denied(said: str, node: str, target: str) -> errors.AccessDeniedError:
     path = target.partition("?")[0]
     permission = _PERMISSIONS.get(path)
-    needed = "for this" if permission is None else f"{permission!r}, which {path} needs"
-    if permission is not None and " " in permission:
-        needed = f"one of {' and '.join(map(repr, permission.split()))}, which {path} needs"
+    if permission is None:
+        lacking = "a permission"
+    elif " " in permission:
+        lacking = f"one of the permissions {permission.replace(' ', ' and ')} that {path} needs"
+    else:
+        lacking = f"the permission {permission} that {path} needs"
     error = errors.AccessDeniedError(
         f"{node} answered 401"
         + (f" ({said})" if said else "")
-        + f": the credentials are wrong, or the user lacks the permission {needed}; check user and password, "
-        "and the node's credential file"
+        + f": the credentials are wrong, or the user lacks {lacking}; check user and password, and the node's "
+        "credential file"
     )
     error.permission = permission
     return error

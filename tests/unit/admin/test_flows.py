@@ -400,7 +400,7 @@ class TestBoot:
             (Reply(503, b"error swapping database file\n"), OutcomeUnknownError, "old or the new"),
             (AnswerLost("reset"), OutcomeUnknownError, "reset"),
             (NotSent("refused"), OperationalError, "refused"),
-            (Reply(401), AccessDeniedError, "'load'"),
+            (Reply(401), AccessDeniedError, "permission load"),
         ],
     )
     def test_refusals(self, tmp_path: Path, reply: Answering, kind: type[Error], text: str) -> None:
