@@ -158,7 +158,8 @@ class TestAuthentication:
             "status": (admin.nodes, admin.status, lambda: admin.status(node=guarded.url)),
             "ready": (admin.ready, lambda: admin.ready(node=guarded.url)),
             "leader-ops": (admin.leader, lambda: admin.step_down("nobody")),
-            "remove": (lambda: admin.remove_node("nobody"),),
+            # Who may list the nodes is told that there is none of that name.
+            "remove": () if user == "status" else (lambda: admin.remove_node("nobody"),),
             "snapshot": (admin.snapshot,),
             "backup": (lambda: admin.backup(io.BytesIO()),),
             "load": (lambda: admin.load(io.BytesIO(b"CREATE TABLE IF NOT EXISTS u (a)")),),
