@@ -24,7 +24,7 @@ LOADS = {
     "single_write": ("/db/execute", [[data.WRITE, "%d", "item", 0.37]]),
 }
 DRIVER_CASES = [CASES[name] for name in ("point_read", "single_write", "bulk_insert", "scan")]
-IN_PROCESS, OVER_HTTP = "in-process", "curl+orjson"
+IN_PROCESS, OVER_HTTP = "in-process", "fast"
 
 
 def main() -> int:

@@ -31,13 +31,13 @@ class Target:
 
 TARGETS = (
     Target("bulk_insert", "urllib3", 8.0),
-    Target("bulk_insert", "curl+orjson", 8.0),
+    Target("bulk_insert", "fast", 8.0),
     Target("scan", "urllib3", 5.0),
-    Target("scan", "curl+orjson", 5.0),
+    Target("scan", "fast", 5.0),
     Target("point_read", "urllib3", 1.0),
-    Target("point_read", "curl+orjson", 1.2),
+    Target("point_read", "fast", 1.2),
     Target("single_write", "urllib3", 1.0),
-    Target("single_write", "curl+orjson", 1.0),
+    Target("single_write", "fast", 1.0),
 )
 
 

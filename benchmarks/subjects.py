@@ -58,7 +58,8 @@ SUBJECTS = {
         _peer("rqdb", "rqdb", clients.rqdb),
         _peer("tangled-pyrqlite", "tangled-pyrqlite", clients.tangled, bulk_insert=200),
         _driver("urllib3", "", "urllib3"),
-        _driver("curl+orjson", "[fast]", "curl"),
+        _driver("fast", "[fast]", "auto"),
+        _driver("curl", "[fast]", "curl"),
         _driver("requests", "", "requests"),
         _driver("in-process", "[embedded,fast]", "auto", in_process=True),
     )

@@ -1,14 +1,22 @@
-"""What connections and cursors are, apart from how they wait: state, results, fetching. No I/O here."""
+"""What connections and cursors are, apart from how they wait: state, results, fetching. No I/O here.
+
+What talks to the server is a flow, in a method with an underscore; the public classes make methods of these.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pyrqlite import errors
 from pyrqlite.cluster import cluster
 from pyrqlite.errors import InterfaceError, ProgrammingError
+from pyrqlite.flow.applying import once_settled
+from pyrqlite.flow.controlling import commit_open, pipelining, rollback
+from pyrqlite.flow.executing import execute, execute_many, execute_script
 from pyrqlite.flow.session import (
     DEFAULT,
     CallOptions,
@@ -18,10 +26,18 @@ from pyrqlite.flow.session import (
     Work,
     call_options,
 )
+from pyrqlite.flow.steps import Flow
 from pyrqlite.options import Options, resolve
+from pyrqlite.sql.parameters import Parameters
 from pyrqlite.transaction.log import Fact, Isolation, Log
 from pyrqlite.types import Converter, column_name, convert, converter_for
 from pyrqlite.warning import warn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+C = TypeVar("C", bound="BaseCursor")
+T = TypeVar("T")
 
 
 class UncommittedWarning(UserWarning):
@@ -32,8 +48,10 @@ Description = tuple[tuple[str, str | None, None, None, None, None, None], ...]
 RowFactory = Callable[[Any, tuple[Any, ...]], Any]
 
 
-class BaseConnection:
-    """The state of a connection."""
+class BaseConnection(Generic[C]):
+    """The state of a connection that makes cursors of the class C."""
+
+    _cursor_class: ClassVar[Any]
 
     # PEP 249's optional extension: the errors as attributes.
     Warning = errors.Warning
@@ -52,20 +70,24 @@ class BaseConnection:
         self.messages: list[tuple[type[BaseException], BaseException]] = []
         self.row_factory: RowFactory | None = None
         self._defaults = call_options(self.options)
-        self._state = ConnectionState()
         self._work = _work(self.options)
-        self._cluster: cluster.Cluster | None = cluster.acquire(self.options)
+        self._session: Session | None = Session(
+            self._acquire(), self.options, ConnectionState(), self._work
+        )
+
+    def _acquire(self) -> cluster.Cluster:
+        """The cluster, with a way to it."""
+        raise NotImplementedError
 
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
-        return self._cluster is None
+        return self._session is None
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open: begun, or with statements that wait for a commit."""
-        log = self._work.log
-        return log is not None and bool(log.explicit or log.entries or log.marks)
+        return self._work.log is not None and self._work.log.is_open
 
     @property
     def isolation_level(self) -> str:
@@ -80,6 +102,81 @@ class BaseConnection:
         self._work.autocommit, self._work.isolation = work.autocommit, work.isolation
         self._work.log = None
 
+    @property
+    def defaults(self) -> CallOptions:
+        """How statements are sent unless a cursor or a call says otherwise."""
+        return self._defaults
+
+    def cursor(
+        self,
+        factory: Callable[[Self], Any] | None = None,
+        *,
+        level: str | None = DEFAULT,
+        freshness: str | float | None = DEFAULT,
+        freshness_strict: bool = DEFAULT,
+        timeout: float | None = DEFAULT,
+    ) -> Any:
+        """A new cursor, with its own level, freshness and timeout where they are given.
+
+        `factory` is called with the connection and makes cursors of another class.
+        """
+        self.session  # noqa: B018  (raises on a closed connection)
+        if factory is not None:
+            return factory(self)
+        options = self._defaults.but(
+            level=level, freshness=freshness, freshness_strict=freshness_strict, timeout=timeout
+        )
+        return self._cursor_class(self, options)
+
+    def _execute(
+        self, /, operation: str, parameters: Parameters | None = None, **options: Any
+    ) -> Flow[C]:
+        """Make a cursor and run one statement on it."""
+        return (yield from self._new_cursor()._execute(operation, parameters, **options))
+
+    def _executemany(
+        self, /, operation: str, seq_of_parameters: Iterable[Parameters], **options: Any
+    ) -> Flow[C]:
+        """Make a cursor and run one statement for each set of parameters on it."""
+        return (yield from self._new_cursor()._executemany(operation, seq_of_parameters, **options))
+
+    def _executescript(self, sql_script: str) -> Flow[C]:
+        """Make a cursor and run a script on it."""
+        return (yield from self._new_cursor()._executescript(sql_script))
+
+    def _new_cursor(self) -> C:
+        made: C = self._cursor_class(self)
+        return made
+
+    def _commit(self) -> Flow[None]:
+        """Apply the open transaction as if it ran alone, now.
+
+        Raises SerializationError where another client has changed what it saw: nothing is applied then, and
+        it has to run again; OutcomeUnknownError where the answer was lost.
+        """
+        yield from commit_open(self.session)
+
+    def _ping(self, reconnect: bool = True) -> Flow[None]:
+        """Ask the cluster whether it answers; OperationalError where it does not.
+
+        `reconnect` is of no use, and there for callers of the 2.x releases: sockets come and go by themselves.
+        """
+        yield from self._execute("SELECT 1")
+
+    def _pipeline(self) -> AbstractContextManager[None]:
+        """A block in which writes are only noted: nothing is sent, there are no results, and errors come at the
+        commit."""
+        return pipelining(self.session)
+
+    def _rollback(self) -> None:
+        """Forget the open transaction."""
+        rollback(self.session)
+
+    def _behind_interruption(self, flow: Flow[T]) -> Flow[T]:
+        """The flow; where a write was interrupted before, one that finds out about that first."""
+        session = self.session
+        return flow if session.work.unsettled is None else once_settled(session, flow)
+
     def facts(self) -> list[Fact]:
         """What the open transaction has seen: guarded facts are checked by every node at the commit, checked
         ones by the driver just before."""
@@ -88,17 +185,19 @@ class BaseConnection:
     @property
     def session(self) -> Session:
         """The cluster and the options, for flows; ProgrammingError once the connection is closed."""
-        if self._cluster is None:
+        if self._session is None:
             raise ProgrammingError("Cannot operate on a closed database.")
-        return Session(self._cluster, self.options, self._state, self._work)
+        return self._session
 
-    def _release(self) -> None:
-        shared, self._cluster = self._cluster, None
-        if shared is not None and self._work.log is not None:
+    def _let_go(self) -> cluster.Cluster | None:
+        """Close, and hand out what has to be given back to the cluster's other users."""
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        if self._work.log is not None:
             self._warn_of_loss(self._work.log)
         self._work.log = None
-        if shared is not None:
-            cluster.release(self.options, shared)
+        return session.cluster
 
     def _warn_of_loss(self, log: Log) -> None:
         if log.writes and not self._work.ended:
@@ -117,17 +216,115 @@ class BaseCursor:
 
     arraysize = 1
 
-    def __init__(self, options: CallOptions) -> None:
-        self._defaults = options
+    _connection: BaseConnection[Any]
+
+    def __init__(self, connection: BaseConnection[Any], options: CallOptions | None = None) -> None:
+        self._connection = connection
+        self._defaults = options or connection.defaults
         self._closed = False
         self._rows: Sequence[Any] | None = None
         self._position = 0
+        self._columns: list[tuple[str, str]] | None = None
         self._description: Description | None = None
-        self._names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] | None = None
+        self._detect_types = 0
         self.rowcount = -1
         self.lastrowid: int | None = None
         self.messages: list[tuple[type[BaseException], BaseException]] = []
-        self.row_factory: RowFactory | None = None
+        self.row_factory: RowFactory | None = connection.row_factory
+
+    def _execute(
+        self,
+        operation: str,
+        parameters: Parameters | None = None,
+        queue: bool = DEFAULT,
+        wait: bool = DEFAULT,
+        consistency: str | None = None,
+        *,
+        level: str | None = DEFAULT,
+        freshness: str | float | None = DEFAULT,
+        freshness_strict: bool = DEFAULT,
+        timeout: float | None = DEFAULT,
+        freeze: bool = DEFAULT,
+    ) -> Flow[Self]:
+        """Run one statement and return this cursor.
+
+        `parameters`: a sequence for `?`, `?1` and `:1`, a mapping for `:name`, `@name` and `$name`.
+        `queue` hands a write to the node's queue: no result, and no promise that it is durable; `wait`
+        returns only once it was applied. `level`, `freshness`, `freshness_strict` and `timeout` (seconds)
+        replace the connection's for this call; `consistency` is an older name of `level`. `freeze=False`
+        leaves clocks and random numbers in a write to the server's rewriter.
+
+        Raises ProgrammingError for more than one statement or for parameters that do not fit, before
+        anything is sent; IntegrityError, OperationalError and the rest of PEP 249's tree as fits.
+        """
+        options = self._call_options(
+            level=_level_of(level, consistency),
+            freshness=freshness,
+            freshness_strict=freshness_strict,
+            timeout=timeout,
+            queue=queue,
+            wait=wait,
+            freeze=freeze,
+        )
+        self._forget()
+        session = self._connection.session
+        self._take((yield from execute(session, _text(operation), parameters, options)))
+        return self
+
+    def _executemany(
+        self,
+        operation: str,
+        seq_of_parameters: Iterable[Parameters],
+        queue: bool = DEFAULT,
+        wait: bool = DEFAULT,
+        *,
+        timeout: float | None = DEFAULT,
+    ) -> Flow[Self]:
+        """Run one INSERT, UPDATE or DELETE for each set of parameters, as one request: all or nothing.
+
+        `rowcount` is the sum of all.
+        """
+        options = self._call_options(timeout=timeout, queue=queue, wait=wait)
+        self._forget()
+        session = self._connection.session
+        self._take((yield from execute_many(session, _text(operation), seq_of_parameters, options)))
+        return self
+
+    def _executescript(self, sql_script: str) -> Flow[Self]:
+        """Run the statements of a script as one request: all or nothing."""
+        self._check_open()
+        self._forget()
+        yield from execute_script(self._connection.session, _text(sql_script), self._defaults)
+        return self
+
+    def close(self) -> None:
+        """Forget the rows. The cursor cannot be used afterwards."""
+        self._forget()
+        self._closed = True
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._at_end():
+            raise StopIteration
+        return self.fetchone()
+
+    def next(self) -> Any:
+        """The next row; StopIteration behind the last."""
+        return next(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def description(self) -> Description | None:
@@ -135,11 +332,26 @@ class BaseCursor:
 
         None where the last statement returned no rows.
         """
+        if self._description is None and self._columns is not None:
+            self._description = tuple(
+                (
+                    column_name(name, self._detect_types),
+                    declared or None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                )
+                for name, declared in self._columns
+            )
         return self._description
 
     @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns of the result."""
+        if self._names is None:
+            self._names = tuple(column[0] for column in self.description or ())
         return self._names
 
     @property
@@ -203,21 +415,18 @@ class BaseCursor:
         return self._rows
 
     def _forget(self) -> None:
-        self._rows, self._position, self._description, self.rowcount = None, 0, None, -1
-        self.lastrowid = None
+        self._rows, self._position, self.rowcount, self.lastrowid = None, 0, -1, None
+        self._columns = self._description = self._names = None
         del self.messages[:]
 
-    def _take(self, outcome: Outcome, detect_types: int) -> None:
+    def _take(self, outcome: Outcome) -> None:
         """Show the outcome of a statement."""
         self.rowcount = outcome.rowcount
         self.lastrowid = outcome.lastrowid
         if outcome.columns is None:
             return
-        self._description = tuple(
-            (column_name(name, detect_types), declared or None, None, None, None, None, None)
-            for name, declared in outcome.columns
-        )
-        self._names = tuple(column[0] for column in self._description)
+        detect_types = self._connection.options.detect_types
+        self._columns, self._detect_types = outcome.columns, detect_types
         self._rows = _converted(outcome, detect_types) if detect_types else outcome.rows
 
     def _made(self, row: tuple[Any, ...]) -> Any:
@@ -250,7 +459,13 @@ def _converted(outcome: Outcome, detect_types: int) -> Sequence[tuple[Any, ...]]
     ]
 
 
-def level_of(level: Any, consistency: Any) -> Any:
+def _text(operation: object) -> str:
+    if not isinstance(operation, str):
+        raise TypeError(f"a statement is a str, not {type(operation).__name__}")
+    return operation
+
+
+def _level_of(level: Any, consistency: Any) -> Any:
     """The read level of a call; `consistency` is the name that the 2.x releases gave it."""
     return consistency if level is DEFAULT and consistency is not None else level
 

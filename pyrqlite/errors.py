@@ -83,5 +83,8 @@ class SerializationError(OperationalError):
 class OutcomeUnknownError(OperationalError):
     """A write left, and its answer was lost: it may have been applied, and may still be applied later.
 
-    It was not sent again. Look whether it took effect before you repeat it.
+    It was not sent again. Look whether it took effect before you repeat it. `applied` is True where it was found
+    out meanwhile that it was: of a write with `exactly_once` that was interrupted.
     """
+
+    applied = False

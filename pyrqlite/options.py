@@ -155,7 +155,7 @@ class Options:
         "A context of your own, in place of the four options above.", None, None, True
     )
     transport: str = _option(
-        "auto (curl where pycurl is installed, else urllib3), urllib3, curl or requests.",
+        "auto (the fastest, which is urllib3), urllib3, curl or requests.",
         "auto",
         str,
         True,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
+from pyrqlite.base import BaseConnection
 from pyrqlite.cluster.policies import until_nobody_interferes
 from pyrqlite.connection import Connection
 from pyrqlite.errors import ProgrammingError
@@ -25,13 +26,21 @@ def run_transaction(
     the function must do nothing but work on the connection. Any other error rolls back and is raised. Inside of
     another transaction, which alone could be run again, it raises ProgrammingError.
     """
-    if connection.in_transaction:
-        raise ProgrammingError(
-            "run_transaction begins a transaction of its own: commit or roll back the open one first"
-        )
+    policy = policy_of(connection, retry)
 
     def attempt() -> T:
         with connection.transaction():
             return function(connection)
 
-    return (retry or until_nobody_interferes())(attempt)
+    return policy(attempt)
+
+
+def policy_of(
+    connection: BaseConnection[Any], retry: tenacity.Retrying | None
+) -> tenacity.Retrying:
+    """How often to run a transaction on this connection; ProgrammingError where one is open."""
+    if connection.in_transaction:
+        raise ProgrammingError(
+            "run_transaction begins a transaction of its own: commit or roll back the open one first"
+        )
+    return retry or until_nobody_interferes()

@@ -18,6 +18,7 @@ from tests.rqlited import (
     running_node,
 )
 from tests.servers import ClusterFactory, NodeFactory, RunningServer, Server, fresh
+from tests.worlds import ASYNCIO, SYNC, World
 
 NOT_FOUND = "rqlited not found"
 NEEDS = {
@@ -136,6 +137,13 @@ def embedded_server() -> Iterator[Server]:
 
     with EmbeddedServer(None) as server:
         yield server
+
+
+@pytest.fixture(params=[SYNC, ASYNCIO], ids=lambda world: world.name)
+def world(request: pytest.FixtureRequest) -> World:
+    """The blocking driver, then the one of asyncio."""
+    chosen: World = request.param
+    return chosen
 
 
 @pytest.fixture(params=["embedded", pytest.param("rqlited", marks=pytest.mark.rqlited)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pyrqlite.sql.schema import Schema
@@ -14,26 +14,20 @@ V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """A dictionary that forgets what was not used for longest."""
+    """A dictionary that forgets what came first when there is too much. Asking it takes no lock."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._items: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        with self._lock:
-            value = self._items.get(key)
-            if value is not None:
-                self._items.move_to_end(key)
-            return value
+        self._items: dict[K, V] = {}
+        self.get: Callable[[K], V | None] = self._items.get
 
     def put(self, key: K, value: V) -> None:
         with self._lock:
+            self._items.pop(key, None)
             self._items[key] = value
-            self._items.move_to_end(key)
             if len(self._items) > self._size:
-                self._items.popitem(last=False)
+                del self._items[next(iter(self._items))]
 
 
 class SchemaCache:

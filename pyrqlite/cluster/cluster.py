@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import threading
@@ -9,6 +10,7 @@ import threading
 from pyrqlite.cluster.cache import Cache, SchemaCache
 from pyrqlite.cluster.policies import until_the_outcome_is_known, until_there_is_a_leader
 from pyrqlite.cluster.pool import NodePool
+from pyrqlite.cluster.sharing import Shared
 from pyrqlite.errors import InterfaceError
 from pyrqlite.options import UNLIMITED_REDIRECTS, Options
 from pyrqlite.transports import Transport, Wire, make_transport
@@ -26,7 +28,9 @@ class Cluster:
             None if options.max_redirects == UNLIMITED_REDIRECTS else options.max_redirects
         )
         self.log_values = options.log_values
-        self.transport = _transport(options)
+        self._options = options
+        self._lock = threading.Lock()
+        self._transport: Transport | None = None
         # How queries answered the last time: their width, and the form that suits them.
         self.shapes: Cache[str, object] = Cache(2048)
         # What the server's parser said of texts with RETURNING; empty where it takes them.
@@ -43,9 +47,27 @@ class Cluster:
         self.packs: bool | None = None
         self.has_unhex: bool | None = None
 
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests of threads, opened when it is first asked for: event loops have others."""
+        if self._transport is None:
+            with self._lock:
+                self._transport = self._transport or _transport(self._options)
+        return self._transport
 
-def _transport(options: Options) -> Transport:
-    wire = Wire(
+    @transport.setter
+    def transport(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def close(self) -> None:
+        """Let go of the sockets of threads."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def wire(options: Options) -> Wire:
+    """What transports need to know of the options."""
+    return Wire(
         headers=_headers(options),
         connect_timeout=options.connect_timeout,
         ca_cert=options.ca_cert,
@@ -54,15 +76,18 @@ def _transport(options: Options) -> Transport:
         insecure=options.insecure,
         ssl_context=options.ssl_context,
     )
+
+
+def _transport(options: Options) -> Transport:
     if options.is_embedded:
         from pyrqlite.transports.embedded import EmbeddedTransport, open_handler
 
-        return EmbeddedTransport(wire, open_handler(options.embedded_path))
+        return EmbeddedTransport(wire(options), open_handler(options.embedded_path))
     if options.session is not None:
         from pyrqlite.transports.requests import RequestsTransport
 
-        return RequestsTransport(wire, options.session)
-    return make_transport(options.transport, wire)
+        return RequestsTransport(wire(options), options.session)
+    return make_transport(options.transport, wire(options))
 
 
 def _headers(options: Options) -> dict[str, str]:
@@ -77,40 +102,35 @@ def _headers(options: Options) -> dict[str, str]:
     return headers
 
 
-_shared: dict[tuple[object, ...], tuple[Cluster, int]] = {}
-_shared_lock = threading.RLock()
+_clusters: Shared[Cluster] = Shared()
 
 
-def _forget_after_fork() -> None:
-    global _shared_lock
-    _shared_lock = threading.RLock()
-    _shared.clear()
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster in _clusters.things():
+        cluster.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
+    """The cluster of these options, shared with the connections that have the same way to it.
 
-
-def acquire(options: Options) -> Cluster:
-    """The cluster of these options, shared with the connections that have the same way to it."""
-    key = options.shared_by()
-    if key is None:
-        return Cluster(options)
-    with _shared_lock:
-        cluster, users = _shared.get(key) or (Cluster(options), 0)
-        _shared[key] = (cluster, users + 1)
-    return cluster
+    Event loops need no transport, but that of the embedded server.
+    """
+    shared = _clusters.acquire(options.shared_by(), lambda: Cluster(options))
+    try:
+        if not for_loop or options.is_embedded:
+            shared.transport  # noqa: B018  (opened here, so that what cannot be is noticed at once)
+    except BaseException:
+        release(options, shared)
+        raise
+    return shared
 
 
 def release(options: Options, cluster: Cluster) -> None:
     """Give back what `acquire` gave; the last one closes the sockets."""
-    key = options.shared_by()
-    if key is not None:
-        with _shared_lock:
-            shared, users = _shared.get(key, (None, 0))
-            if shared is cluster and users > 1:
-                _shared[key] = (cluster, users - 1)
-                return
-            if shared is cluster:
-                del _shared[key]
-    cluster.transport.close()
+    if _clusters.release(options.shared_by(), cluster):
+        cluster.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_clusters.forget)

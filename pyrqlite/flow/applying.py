@@ -12,15 +12,16 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pyrqlite.errors import Error, OperationalError, OutcomeUnknownError
 from pyrqlite.flow.retries import Retries
-from pyrqlite.flow.session import Session, ask
-from pyrqlite.flow.steps import Flow
+from pyrqlite.flow.session import Session, Unsettled, ask
+from pyrqlite.flow.steps import Flow, Interrupted
 from pyrqlite.wire.request import EXECUTE, REQUEST, Item, item
 from pyrqlite.wire.response import Answer, Result, first_error
+
+T = TypeVar("T")
 
 MARKERS = "_pyrqlite_commits"
 # The number makes a rowid in each write, so that last_insert_rowid() never is what a connection remembers of an
@@ -61,12 +62,51 @@ def apply(
     statement (the rowid only if it made one row), and -1 for several.
     """
     if not session.options.exactly_once or "&queue" in target:
-        return (yield from ask(session, target, [*items], timeout, repeatable=False))
+        try:
+            return (yield from ask(session, target, [*items], timeout, repeatable=False))
+        except Interrupted as interrupted:
+            if interrupted.sent:
+                _leave_unsettled(session, None, timeout)
+            raise
     if not session.cluster.has_markers:
         yield from _make_table(session, timeout)
     if "&transaction" not in target:
         target += "&transaction"
     return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
+
+
+def _leave_unsettled(session: Session, id: str | None, timeout: float | None) -> None:
+    session.work.unsettled = Unsettled(id, timeout)
+    session.cluster.schema.renew()  # it may have been DDL
+
+
+def once_settled(session: Session, flow: Flow[T]) -> Flow[T]:
+    """Run `flow` once it is known what has become of a write that was interrupted.
+
+    With an id it is found out: where nothing was applied, nothing ever will be, and the flow runs. Else, and where
+    it was applied, raises OutcomeUnknownError, once, in place of running the flow.
+    """
+    unsettled, session.work.unsettled = session.work.unsettled, None
+    if unsettled is None:
+        return (yield from flow)
+    if unsettled.id is None:
+        raise OutcomeUnknownError(
+            "a write was interrupted before its answer came: it may have been applied, or may still be. This "
+            "statement was not run: look whether the write took effect before you repeat it."
+        )
+    try:
+        found = yield from _Once(session, unsettled.timeout, unsettled.id).settle()
+    except Interrupted:
+        session.work.unsettled = unsettled
+        raise
+    if found is None:
+        return (yield from flow)
+    error = OutcomeUnknownError(
+        "a write was interrupted before its answer came, and was applied: do not repeat it. This statement was "
+        "not run."
+    )
+    error.applied = True
+    raise error
 
 
 def _make_table(session: Session, timeout: float | None) -> Flow[None]:
@@ -98,15 +138,23 @@ class _Counts(NamedTuple):
 class _Once:
     """One write with its id; it knows whether an answer was lost, and with it what has become of the write."""
 
-    def __init__(self, session: Session, timeout: float | None) -> None:
+    def __init__(self, session: Session, timeout: float | None, id: str | None = None) -> None:
         self._session = session
         self._timeout = timeout
         # Ids begin with the time, so that the old ones are a range of the index.
-        self._id = f"{_when(0)}-{uuid.uuid4()}"
-        self._lost = False
+        self._id = id or f"{_when(0)}-{uuid.uuid4()}"
+        self._lost = id is not None
 
     def apply(self, items: Sequence[Item], target: str, makes_rowid: bool) -> Flow[Answer]:
         """The answer to `items`, from whichever attempt."""
+        try:
+            return (yield from self._apply(items, target, makes_rowid))
+        except Interrupted as interrupted:
+            if interrupted.sent or self._lost:
+                _leave_unsettled(self._session, self._id, self._timeout)
+            raise
+
+    def _apply(self, items: Sequence[Item], target: str, makes_rowid: bool) -> Flow[Answer]:
         lead = [item(_MARK, [self._id]), *self._trim()]
         tail = [item(_COUNT[makes_rowid], [self._id])] if len(items) == 1 else []
         try:
@@ -114,7 +162,7 @@ class _Once:
         except OutcomeUnknownError:
             raise
         except Error:
-            counts = (yield from self._settle()) if self._lost else None
+            counts = (yield from self.settle()) if self._lost else None
             if counts is None:
                 raise
             return counts.answer(len(items))
@@ -122,14 +170,14 @@ class _Once:
         taken = bool(results) and _TAKEN in (results[0].error or "")
         if taken or (self._lost and first_error(results) is not None):
             self._lost = True
-            counts = yield from self._settle()
+            counts = yield from self.settle()
             if taken and counts is None:
                 counts = _Counts(-1, None)
             if counts is not None:
                 return counts.answer(len(items))
         own = slice(len(lead), len(lead) + len(items))
         self._check(results[: own.start] + results[own.stop :])
-        return replace(answer, results=results[own])
+        return answer._replace(results=results[own])
 
     def ask(self, target: str, items: list[Item]) -> Flow[Answer]:
         """Send a request that does no harm when it is repeated, until it is answered.
@@ -149,7 +197,7 @@ class _Once:
                 retries.failed(_unknown(error))
         raise AssertionError("a policy ends with an attempt or with an error")
 
-    def _settle(self) -> Flow[_Counts | None]:
+    def settle(self) -> Flow[_Counts | None]:
         """Burn the id: afterwards no attempt can be applied. The counts of the write if one had been, else None."""
         both = [item(_BURN, [self._id]), item(_LOOK, [self._id])]
         try:

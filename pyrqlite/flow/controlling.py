@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from pyrqlite.errors import (
     NotSupportedError,
@@ -82,7 +84,7 @@ def open_log(session: Session) -> Log | None:
 def begin(session: Session) -> None:
     """Open a transaction; OperationalError where one has statements already."""
     log = session.work.log
-    if log is not None and (log.explicit or log.entries or log.marks):
+    if log is not None and log.is_open:
         raise OperationalError("cannot start a transaction within a transaction")
     session.work.log = Log(session.work.isolation, explicit=True)
 
@@ -118,6 +120,53 @@ def _note_conflict(session: Session) -> None:
     """What the next try reads must be new."""
     session.work.conflicted = True
     session.cluster.schema.renew()
+
+
+class Block(NamedTuple):
+    """An open transaction block; inside of another transaction it is a savepoint."""
+
+    savepoint: str | None
+
+
+def open_block(session: Session) -> Block:
+    """Begin a transaction, or set a savepoint where one is open."""
+    log = session.work.log
+    if log is None or not log.is_open:
+        begin(session)
+        return Block(None)
+    name = f"_pyrqlite_{len(log.marks)}"
+    savepoint(session, name)
+    return Block(name)
+
+
+def close_block(session: Session, block: Block) -> Flow[None]:
+    """The end of a block: commit it, or forget its savepoint."""
+    if block.savepoint is None:
+        yield from commit_open(session)
+    else:
+        yield from release(session, block.savepoint)
+
+
+def abandon_block(session: Session, block: Block) -> None:
+    """The end of a block by an error: undo it."""
+    log = session.work.log
+    if block.savepoint is None:
+        rollback(session)
+    elif log is not None and log.has_mark(block.savepoint):
+        log.rollback_to(block.savepoint)
+        log.release(block.savepoint)
+
+
+@contextmanager
+def pipelining(session: Session) -> Iterator[None]:
+    """While it lasts, writes are only noted."""
+    if open_log(session) is None:
+        raise ProgrammingError("a pipeline is a part of a transaction: begin one first")
+    session.work.pipelines += 1
+    try:
+        yield
+    finally:
+        session.work.pipelines -= 1
 
 
 def savepoint(session: Session, name: str) -> None:

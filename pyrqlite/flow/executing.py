@@ -19,7 +19,7 @@ from pyrqlite.flow.writing import with_fresh_schema, write, write_many, write_sc
 from pyrqlite.sql.admission import admit
 from pyrqlite.sql.parameters import Parameters
 from pyrqlite.sql.pragma import PragmaKind, advice, pragma_kind, pragma_name
-from pyrqlite.sql.statement import Statement, StatementKind, parse, split
+from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered, split
 from pyrqlite.transaction.log import Isolation, Log
 
 
@@ -132,6 +132,7 @@ def execute_script(session: Session, script: str, options: CallOptions) -> Flow[
     return (yield from write_script(session, kept, replace(options, queue=False, wait=False)))
 
 
+@remembered
 def refuse(statement: Statement) -> None:
     """Raise NotSupportedError for what must never reach the server, whatever the connection's mode."""
     admit(statement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyrqlite.errors import DataError, InternalError
 from pyrqlite.sql.parameters import Value
@@ -16,8 +17,7 @@ from pyrqlite.wire.response import Result, Rows
 _WRONG_WIDTH = re.compile(r"has \d+ values for \d+ columns|table _pyrqlite_q has")
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """A read about to be sent: `statement` has its placeholders in the form that `values` need; `original`
     has them as written, which shows in the names of columns."""
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyrqlite.flow.schema import current_schema
 from pyrqlite.flow.session import CallOptions, Session
@@ -25,8 +26,7 @@ from pyrqlite.warning import warn
 _RANDOM = random.SystemRandom()
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A statement as it will be sent, its values bound; `schema` is what it was completed by.
 
     `completed` and `given` are statement and values before clocks were frozen: they are the same every time, so

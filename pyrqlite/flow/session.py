@@ -55,8 +55,13 @@ class CallOptions:
 
     def but(self, **changes: Any) -> CallOptions:
         """These options with those changes that are not DEFAULT."""
+        for value in changes.values():
+            if value is not DEFAULT:
+                break
+        else:
+            return self
         changes = {name: value for name, value in changes.items() if value is not DEFAULT}
-        return replace(self, **changes) if changes else self
+        return replace(self, **changes)
 
 
 def call_options(options: Options) -> CallOptions:
@@ -99,13 +104,21 @@ class ConnectionState:
             self.last_insert_rowid = outcome.lastrowid
 
 
+class Unsettled(NamedTuple):
+    """A write that was interrupted before its answer came: its id, where it has one."""
+
+    id: str | None
+    timeout: float | None
+
+
 @dataclass
 class Work:
     """The connection's transaction: whether each statement is one of its own, how far it is shielded, and its
     log while one is open.
 
     `pipelines` counts the open pipeline blocks; `conflicted` says that the last transaction met a conflict, and
-    that the next one reads at the leader; `ended` that one was ever committed or rolled back.
+    that the next one reads at the leader; `ended` that one was ever committed or rolled back. `unsettled` is
+    a write of which the application does not know yet that its outcome is unknown.
     """
 
     autocommit: bool
@@ -114,6 +127,7 @@ class Work:
     pipelines: int = 0
     conflicted: bool = False
     ended: bool = False
+    unsettled: Unsettled | None = None
 
     @property
     def pipelined(self) -> bool:

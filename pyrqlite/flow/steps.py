@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyrqlite.cluster.node import Node
 
@@ -115,3 +115,27 @@ def failed_exchange(request: Request, text: str) -> TransportError:
     """The error for an exchange that failed behind its first byte."""
     whole = request.upload is None or request.upload.left == 0
     return AnswerLost(text) if whole else NotSent(text)
+
+
+class Interrupted(BaseException):
+    """Thrown into a flow whose last step will never be answered: it has to end at once.
+
+    `sent` says whether the request of that step may have left; False for one that did not, and for a sleep.
+    """
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
+def interrupt(flow: Flow[Any], step: object, cause: BaseException) -> None:
+    """End a flow in the middle of `step`, because of a cancellation, a KeyboardInterrupt or the like.
+
+    A transport that is interrupted before the request has left raises that from a NotSent.
+    """
+    sent = not isinstance(step, Sleep) and not isinstance(cause.__cause__, NotSent)
+    try:
+        flow.throw(Interrupted(sent))
+    except (Interrupted, StopIteration):
+        return
+    raise RuntimeError("a flow went on behind an interruption")

@@ -232,12 +232,12 @@ def _one_row_more(prepared: Prepared, verdict: ReadVerdict) -> tuple[Query, Read
     ]
     if not numbers:
         text = f"{statement.text[: token.start]}{more}{statement.text[token.end :]}"
-        return replace(query, statement=parse(text)), verdict
+        return query._replace(statement=parse(text)), verdict
     uses = sum(number == numbers[0] for number, _ in statement.placeholders.occurrences)
     if uses > 1:
         return query, _checked("the value of its LIMIT is used elsewhere too")
     values[numbers[0] - 1] = more
-    return replace(query, values=values), verdict
+    return query._replace(values=values), verdict
 
 
 def _read_entry(

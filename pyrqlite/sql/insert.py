@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pyrqlite.sql.names import fold
 from pyrqlite.sql.queries import Core, cores
-from pyrqlite.sql.statement import Statement, at_depth_zero, closing
+from pyrqlite.sql.statement import Statement, at_depth_zero, closing, remembered
 from pyrqlite.sql.tokens import Token
 
 
@@ -43,6 +43,7 @@ class Insert:
         return len(self.rows) <= 1
 
 
+@remembered
 def parse_insert(statement: Statement) -> Insert | None:
     """The parts of `statement`; None when it is no INSERT, or none that SQLite would accept."""
     tokens = statement.tokens

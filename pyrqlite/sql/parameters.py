@@ -58,14 +58,9 @@ class Placeholders:
         """The values in the order of their numbers; ProgrammingError when they do not fit."""
         if parameters is None:
             parameters = ()
-        if isinstance(parameters, (str, bytes)):
-            raise ProgrammingError(
-                f"parameters are a {type(parameters).__name__}, not a sequence or mapping of values: "
-                "write (value,) for a single one"
-            )
-        if isinstance(parameters, Mapping):
-            return self._by_names(parameters)
         if not isinstance(parameters, (tuple, list)):
+            if isinstance(parameters, Mapping):
+                return self._by_names(parameters)
             parameters = _as_sequence(parameters)
         if not self._by_number and not self._numeric:
             return self._named_by_place(parameters)
@@ -108,6 +103,11 @@ class Placeholders:
 
 
 def _as_sequence(parameters: object) -> Sequence[object]:
+    if isinstance(parameters, (str, bytes)):
+        raise ProgrammingError(
+            f"parameters are a {type(parameters).__name__}, not a sequence or mapping of values: "
+            "write (value,) for a single one"
+        )
     if not hasattr(parameters, "__len__") or not hasattr(parameters, "__getitem__"):
         raise ProgrammingError(
             f"parameters are of unsupported type {type(parameters).__name__}: pass a sequence or a mapping"

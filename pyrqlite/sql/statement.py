@@ -112,7 +112,7 @@ def remembered(
 
     @wraps(function)
     def ask(statement: Statement, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        key = (function, args, tuple(kwargs.items()))
+        key: object = (function, args, tuple(kwargs.items())) if args or kwargs else function
         try:
             return statement.memo[key]  # type: ignore[no-any-return]
         except KeyError:

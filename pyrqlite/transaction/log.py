@@ -281,6 +281,11 @@ class Log:
     schema: Schema | None = None  # behind the transaction's own DDL
 
     @property
+    def is_open(self) -> bool:
+        """Whether the transaction has begun: by BEGIN, or by a statement."""
+        return bool(self.explicit or self.entries or self.marks)
+
+    @property
     def write_items(self) -> list[Item]:
         """The statements of all writes, as speculations send them."""
         return [item for entry in self.writes for item in entry.items]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # SO_LINGER: a socket that is closed says so by a reset, and the kernel sends nothing more.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+CLOSE_IN_GOOD_ORDER = struct.pack("ii", 0, 0)
 
 
 class Transport(Protocol):
@@ -70,16 +71,14 @@ class Wire:
 
 
 def make_transport(name: str, wire: Wire) -> Transport:
-    """The transport of that name; `auto` is curl where pycurl is installed and can serve, else urllib3."""
-    if name == "auto":
-        name = "curl" if wire.ssl_context is None and _has_pycurl() else "urllib3"
+    """The transport of that name; `auto` is the fastest."""
     if name == "curl" and not _has_pycurl():
         raise InterfaceError("the curl transport needs pycurl: pip install 'pyrqlite[fast]'")
     if name == "curl":
         from pyrqlite.transports.curl import CurlTransport
 
         return CurlTransport(wire)
-    if name == "urllib3":
+    if name in ("auto", "urllib3"):
         from pyrqlite.transports.urllib3 import Urllib3Transport
 
         return Urllib3Transport(wire)

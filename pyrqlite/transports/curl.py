@@ -1,4 +1,4 @@
-"""The fastest transport: libcurl, by pycurl."""
+"""libcurl, by pycurl."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import ssl
-import struct
 import time
 from io import BytesIO
 from typing import cast
@@ -17,7 +16,8 @@ import requests.utils
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
 from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, failed_exchange
-from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
+from pyrqlite.transports.answer import Head
 from pyrqlite.transports.idle import Idle
 
 _FOR_EVER = 2**31 - 1
@@ -82,7 +82,7 @@ class CurlTransport:
         status = curl.getinfo(pycurl.RESPONSE_CODE)
         if not self._idle.put(request.repeatable, curl):
             curl.close()
-        return Response(status, _Head(head), body.getvalue(), node)
+        return Response(status, Head(head), body.getvalue(), node)
 
     def _taken(self, repeatable: bool) -> pycurl.Curl | None:
         """An idle handle whose socket the node has not closed meanwhile: curl itself looks only at times."""
@@ -197,7 +197,7 @@ class _Sink:
     def _begin(self) -> bool:
         status = [line for line in self._head if line.startswith(b"HTTP/")][-1].split()[1]
         if status == b"200":
-            length = _Head(self._head).get("content-length", "")
+            length = Head(self._head).get("content-length", "")
             self._download.begin(int(length) if length.isdigit() else None)
             self._begun = True
         return self._begun
@@ -241,7 +241,7 @@ def _close(curl: pycurl.Curl) -> None:
     number = curl.getinfo(pycurl.ACTIVESOCKET)
     if number >= 0:
         with socket.socket(fileno=os.dup(number)) as idle:
-            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_IN_GOOD_ORDER)
     curl.close()
 
 
@@ -256,20 +256,3 @@ def _system_certificates() -> str:
     """Where this system keeps the certificates that it trusts: curl's own idea of it is another system's."""
     found = ssl.get_default_verify_paths().cafile
     return found or requests.utils.DEFAULT_CA_BUNDLE_PATH
-
-
-class _Head:
-    """The lines of a response's head, read only when a header is asked for."""
-
-    __slots__ = ("_lines",)
-
-    def __init__(self, lines: list[bytes]) -> None:
-        self._lines = lines
-
-    def get(self, name: str, default: str, /) -> str:
-        wanted = name.encode()
-        for line in self._lines:
-            found, colon, value = line.partition(b":")
-            if colon and found.strip().lower() == wanted:
-                return value.strip().decode("latin-1")
-        return default

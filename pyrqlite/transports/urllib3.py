@@ -1,4 +1,4 @@
-"""The default transport: urllib3's connections, with the standard library's reading of responses.
+"""The default transport: urllib3's connections, and one exchange after another on each.
 
 urllib3 makes the sockets, TLS and its checks. Its pool and response objects cost more than all the rest of
 an exchange on one machine, and streaming, retries and decoding, which they add, are not needed here. A
@@ -9,15 +9,66 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import PIECE, Download, NotSent, Request, Response, Upload, failed_exchange
+from pyrqlite.flow.steps import NotSent, Request, Response, Upload, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports.answer import read_answer, take_answer
 from pyrqlite.transports.idle import Idle
+
+
+class _Line:
+    """A connection to a node, and what every request on it has in common."""
+
+    def __init__(self, connection: HTTPConnection, node: Node, headers: str) -> None:
+        self._connection = connection
+        self.sock: socket.socket = connection.sock
+        self.close = connection.close
+        self._timeout: float | None = self.sock.gettimeout()
+        self._host = f" HTTP/1.1\r\nHost: {node.netloc}\r\nContent-Length: "
+        self._headers = f"\r\n{headers}\r\n"
+        self._news = select.poll() if hasattr(select, "poll") else None
+        if self._news is not None:
+            self._news.register(self.sock, select.POLLIN)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the node has said nothing since its last answer: else it has closed the connection."""
+        if self._news is not None:
+            return not self._news.poll(0)
+        return not wait_for_read(self.sock, 0)
+
+    def send(self, request: Request) -> None:
+        """Put the request on the wire."""
+        body, upload = request.body or b"", request.upload
+        if request.timeout != self._timeout:
+            self.sock.settimeout(request.timeout)
+            self._timeout = request.timeout
+        length = len(body) if upload is None else upload.size
+        head = f"{request.method} {request.target}{self._host}{length}{self._headers}"
+        self.sock.sendall(head.encode("latin-1") + body)
+        if upload is not None:
+            self._send_all(upload)
+
+    def _send_all(self, upload: Upload) -> None:
+        upload.begin()
+        # A node that refuses answers before it has read all, and then the answer is what counts.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while piece := upload.read():
+                self.sock.sendall(piece)
+
+    def reset(self) -> None:
+        """Close with a reset, so that the kernel does not go on sending a request that was given up."""
+        if isinstance(self.sock, socket.socket):
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.close()
 
 
 class Urllib3Transport:
@@ -25,55 +76,44 @@ class Urllib3Transport:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._idle: Idle[HTTPConnection] = Idle()
+        self._idle: Idle[_Line] = Idle()
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in wire.headers.items())
 
     def send(self, node: Node, request: Request) -> Response:
-        connection = self._connected(node)
+        line = self._idle.take(node)
+        if line is None or not line.is_quiet:
+            line = self._connected(node, line)
         try:
-            response = self._exchange(connection, node, request)
+            line.send(request)
+            if request.download is None:
+                answer = read_answer(line.sock, request.method)
+            else:
+                answer = take_answer(line.sock, request.download)
         except (OSError, HTTPError, http.client.HTTPException) as error:
-            _reset(connection)
+            line.reset()
             raise failed_exchange(request, _said(error, request.timeout)) from error
         except BaseException:
-            _reset(connection)
+            line.reset()
             raise
-        return response
+        unread = request.upload is not None and request.upload.left > 0
+        if not answer.reusable or unread or not self._idle.put(node, line):
+            line.close()
+        return Response(answer.status, answer.headers, answer.body, node)
 
-    def _exchange(self, connection: HTTPConnection, node: Node, request: Request) -> Response:
-        body, upload = request.body or b"", request.upload
-        head = (
-            f"{request.method} {request.target} HTTP/1.1\r\nHost: {node.netloc}\r\n"
-            f"Content-Length: {len(body) if upload is None else upload.size}\r\n{self._headers}\r\n"
-        )
-        connection.sock.settimeout(request.timeout)
-        connection.sock.sendall(head.encode("latin-1") + body)
-        if upload is not None:
-            _send(connection.sock, upload)
-        message = http.client.HTTPResponse(connection.sock, method=request.method)
-        try:
-            message.begin()
-            response = Response(message.status, message.headers, _read(message, request), node)
-        finally:
-            message.close()
-        unread = upload is not None and upload.left > 0
-        if message.will_close or unread or not self._idle.put(node, connection):
-            connection.close()
-        return response
-
-    def _connected(self, node: Node) -> HTTPConnection:
+    def _connected(self, node: Node, closed: _Line | None) -> _Line:
         """An idle connection that the node has not closed meanwhile, or a new one."""
-        while (connection := self._idle.take(node)) is not None:
-            if connection.is_connected:
-                return connection
-            connection.close()
+        while closed is not None:
+            closed.close()
+            closed = self._idle.take(node)
+            if closed is not None and closed.is_quiet:
+                return closed
         connection = self._new(node)
         try:
             connection.connect()
         except (OSError, HTTPError) as error:
             connection.close()
             raise NotSent(_said(error, self._wire.connect_timeout)) from error
-        return connection
+        return _Line(connection, node, self._headers)
 
     def _new(self, node: Node) -> HTTPConnection:
         timeout = self._wire.connect_timeout
@@ -84,39 +124,8 @@ class Urllib3Transport:
         return HTTPConnection(node.host, node.port, timeout=timeout)
 
     def close(self) -> None:
-        for connection in self._idle.drain():
-            connection.close()
-
-
-def _send(sock: socket.socket, upload: Upload) -> None:
-    upload.begin()
-    # A node that refuses answers before it has read all, and then the answer is what counts.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        while piece := upload.read():
-            sock.sendall(piece)
-
-
-def _read(message: http.client.HTTPResponse, request: Request) -> bytes:
-    if request.download is None or message.status != 200:
-        return message.read()
-    _take(message, request.download)
-    return b""
-
-
-def _take(message: http.client.HTTPResponse, download: Download) -> None:
-    download.begin(message.length)
-    while piece := message.read(PIECE):
-        download.write(piece)
-    if message.length:  # read(amount) says nothing of a body that was cut
-        raise http.client.IncompleteRead(b"", message.length)
-
-
-def _reset(connection: HTTPConnection) -> None:
-    """Close with a reset, so that the kernel does not go on sending a request that was given up."""
-    if isinstance(connection.sock, socket.socket):
-        with contextlib.suppress(OSError):
-            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    connection.close()
+        for line in self._idle.drain():
+            line.close()
 
 
 def _said(error: Exception, timeout: float | None) -> str:

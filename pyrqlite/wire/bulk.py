@@ -1,7 +1,7 @@
 """Packed writes: `executemany` of an INSERT as one statement with one parameter, the rows as JSON.
 
     INSERT INTO t(a,b) VALUES (?,?)     becomes
-    INSERT INTO t(a,b) SELECT json_extract(value,'$[0]'), json_extract(value,'$[1]') FROM json_each(?)
+    INSERT INTO t(a,b) SELECT (value->>0), (value->>1) FROM json_each(?)
 
 Only statements that mean the same in this form are packed; all else is sent as a list of statements.
 """
@@ -9,6 +9,7 @@ Only statements that mean the same in this form are packed; all else is sent as 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +21,7 @@ from pyrqlite.sql.statement import Statement, closing, remembered
 from pyrqlite.sql.tokens import Kind, Token
 from pyrqlite.wire import json
 
-# Beyond this json_extract, which walks the row for each column, is slower than a statement a row.
+# Beyond this ->>, which walks the row for each column, is slower than a statement a row.
 MOST_COLUMNS = 40
 _CHUNK_ROWS = 4096
 _FUNCTIONS = frozenset(
@@ -133,10 +134,10 @@ def pack(
     statements: list[list[Any]] = []
     size = 0
     for chunk in _chunks(rows):
-        columns, blobs = _columns(statement, chunk, adapt)
+        fit, blobs = _fit_rows(statement, chunk, adapt)
         if any(blobs) and not unhex:
             raise NotPackable
-        text = json.dumps(list(zip(*columns, strict=True))).decode()
+        text = json.dumps(fit).decode()
         size += len(text)
         if size > limit:
             raise too_large(limit)
@@ -158,22 +159,21 @@ def _chunks(rows: Iterable[Parameters]) -> Iterator[list[Parameters]]:
         yield chunk
 
 
-def _columns(
+def _fit_rows(
     statement: Statement, rows: Sequence[Parameters], adapt: Adapt
-) -> tuple[list[Sequence[Any]], list[str]]:
-    """The values by column, fit for JSON, and for each column whether it holds blobs: "", "some" or "all"."""
-    count = statement.placeholders.count
-    if not all(type(row) in (tuple, list) and len(row) == count for row in rows) or (
-        statement.placeholders.count and any(statement.placeholders.names)
+) -> tuple[Sequence[Any], list[str]]:
+    """The rows, fit for JSON, and for each column whether it holds blobs: "", "some" or "all"."""
+    placeholders = statement.placeholders
+    if (
+        not {*map(type, rows)} <= {tuple, list}
+        or {*map(len, rows)} != {placeholders.count}
+        or any(placeholders.names)
     ):
-        rows = [statement.placeholders.arrange(row) for row in rows]
-    columns: list[Sequence[Any]] = []
-    blobs: list[str] = []
-    for column in zip(*rows, strict=True):
-        values, blob = _column(column, adapt)
-        columns.append(values)
-        blobs.append(blob)
-    return columns, blobs
+        rows = [placeholders.arrange(row) for row in rows]
+    columns = list(zip(*rows, strict=True))
+    fit, blobs = zip(*[_column(column, adapt) for column in columns], strict=True)
+    unchanged = all(map(operator.is_, fit, columns))
+    return rows if unchanged else list(zip(*fit, strict=True)), list(blobs)
 
 
 def _column(column: Sequence[object], adapt: Adapt) -> tuple[Sequence[Any], str]:
@@ -184,10 +184,10 @@ def _column(column: Sequence[object], adapt: Adapt) -> tuple[Sequence[Any], str]
     if int in types and not _ints_fit(column, types):
         raise int_too_large()
     if float in types:
-        numbers = [value for value in column if type(value) is float]
-        if any(map(math.isnan, numbers)):
-            raise DataError("SQLite cannot store NaN: bind None for NULL")
-        if any(map(math.isinf, numbers)):
+        numbers = column if len(types) == 1 else [v for v in column if type(v) is float]
+        if not all(map(math.isfinite, numbers)):  # type: ignore[arg-type]
+            if any(map(math.isnan, numbers)):  # type: ignore[arg-type]
+                raise DataError("SQLite cannot store NaN: bind None for NULL")
             raise NotPackable
     if bytes not in types:
         return column, ""
@@ -211,12 +211,12 @@ def _packed_text(how: Packable, blobs: tuple[str, ...]) -> str:
 
 
 def _cell(index: int, blob: str) -> str:
-    value = f"json_extract(value,'$[{index}]')"
+    value = f"(value->>{index})"
     if blob == "all":
         return f"unhex({value})"
     if blob == "some":
         return (
             f"CASE json_type(value,'$[{index}]') WHEN 'array' "
-            f"THEN unhex(json_extract(value,'$[{index}][0]')) ELSE {value} END"
+            f"THEN unhex(value->{index}->>0) ELSE {value} END"
         )
     return value

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyrqlite.errors import DatabaseError, InternalError
 from pyrqlite.sql.parameters import Value
@@ -14,8 +13,7 @@ from pyrqlite.wire.failures import statement_error
 Rows = list[tuple[Any, ...]]
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What the server said of one statement.
 
     `columns` is None for a statement that returns no rows; `types` are declared types in lower case, or
@@ -36,8 +34,7 @@ class Result:
         return self
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer. `error` is a failure of the call, which the server sends with status 200."""
 
     results: list[Result]

@@ -7,6 +7,7 @@ import pytest
 
 import pyrqlite
 from pyrqlite import dbapi2
+from tests import worlds
 from tests.rqlited import RqlitedNode
 from tests.servers import Server, fresh
 
@@ -80,9 +81,19 @@ class TestDbapi2OnEmbedded(OnEmbedded):
     driver = dbapi2
 
 
+class TestAsyncioOnEmbedded(OnEmbedded):
+    __test__ = True
+    driver = worlds.Module()
+
+
 class TestPyrqliteOnRqlited(OnRqlited):
     __test__ = True
     driver = pyrqlite
+
+
+class TestAsyncioOnRqlited(OnRqlited):
+    __test__ = True
+    driver = worlds.Module()
 
 
 class TestDbapi2OnRqlited(OnRqlited):

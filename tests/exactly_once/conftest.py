@@ -10,13 +10,14 @@ import pytest
 
 import pyrqlite
 from pyrqlite.connection import Connection
+from tests import worlds
 from tests.exactly_once.proxy import Act, Proxy
 from tests.servers import RunningServer
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER CHECK (n < 1000))"
 
 
-@pytest.fixture(params=["urllib3", "curl"])
+@pytest.fixture(params=["urllib3", "curl", "aiohttp"])
 def transport(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -36,7 +37,11 @@ class Bank:
     def connect(self, proxy: Proxy, **options: Any) -> Connection:
         options = {"timeout": 30.0, "autocommit": True, "exactly_once": True, **options}
         return self._stack.enter_context(
-            closing(pyrqlite.connect(proxy.url, transport=self._transport, **options))
+            closing(
+                worlds.connect(proxy.url, **options)
+                if self._transport == "aiohttp"
+                else pyrqlite.connect(proxy.url, transport=self._transport, **options)
+            )
         )
 
     def rows(self) -> list[tuple[int, int]]:

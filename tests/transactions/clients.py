@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-import pyrqlite
 from pyrqlite import Connection
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import Request, Response
 from pyrqlite.transaction.log import Entry, Log, Step
 from pyrqlite.transports import Transport
+from tests.worlds import SYNC, World, replace_transport
 
 Connect = Callable[..., Connection]
 
@@ -41,10 +41,15 @@ class Counting:
 
 
 def counting(connection: Connection) -> Counting:
-    """From now on note what all connections of this one's cluster send."""
-    cluster = connection.session.cluster
-    cluster.transport = found = Counting(cluster.transport)
-    return found
+    """From now on note what this connection sends."""
+    made: list[Counting] = []
+
+    def make(inner: Transport) -> Transport:
+        made.append(Counting(inner))
+        return made[0]
+
+    replace_transport(connection, make)
+    return made[0]
 
 
 @contextmanager
@@ -76,11 +81,11 @@ def query(connection: Connection, sql: str, *values: Any) -> list[Any]:
     return rows
 
 
-def connecting(url: str, opened: list[Connection]) -> Connect:
+def connecting(url: str, opened: list[Connection], world: World = SYNC) -> Connect:
     """Opens connections to `url`, manual ones unless told otherwise, and keeps them in `opened`."""
 
     def connect(**options: Any) -> Connection:
-        connection = pyrqlite.connect(url, **{"autocommit": False, **options})
+        connection = world.connect(url, **{"autocommit": False, **options})
         opened.append(connection)
         return connection
 

@@ -9,6 +9,7 @@ import pytest
 from pyrqlite import Connection
 from tests.servers import RunningServer
 from tests.transactions.clients import Connect, connecting
+from tests.worlds import World
 
 TABLES = """
 CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b TEXT);
@@ -19,10 +20,10 @@ CREATE TABLE plain (x, y);
 
 
 @pytest.fixture
-def connect(server: RunningServer) -> Iterator[Connect]:
+def connect(server: RunningServer, world: World) -> Iterator[Connect]:
     """Opens connections in manual mode, or as told; the tables are there, and empty."""
     opened: list[Connection] = []
-    open_connection = connecting(server.url, opened)
+    open_connection = connecting(server.url, opened, world)
     setup = open_connection(autocommit=True)
     setup.executescript(TABLES)
     yield open_connection

@@ -16,11 +16,11 @@ from pyrqlite import (
     SerializationError,
 )
 from pyrqlite.base import UncommittedWarning
-from pyrqlite.retrying import run_transaction
 from pyrqlite.sql.reads import FactKind
 from tests.rqlited import NodeOptions
 from tests.servers import RunningServer
 from tests.transactions.clients import Connect, counting, query
+from tests.worlds import World
 
 
 def ids(connection: Connection) -> list[int]:
@@ -307,16 +307,16 @@ class TestFailingCommit:
             one.commit()
         assert query(other, "SELECT a FROM t") == [(None,)]
 
-    @pytest.mark.parametrize("end", [Connection.commit, Connection.rollback])
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
     def test_next_try_reads_at_the_leader(
-        self, end: Callable[[Connection], None], connect: Connect, other: Connection
+        self, end: str, connect: Connect, other: Connection
     ) -> None:
         one = connect(level="none")
         one.execute("UPDATE t SET a = 1")
         other.execute("INSERT INTO t(id) VALUES (1)")
         with pytest.raises(SerializationError):
             query(one, "SELECT * FROM t")
-        if end is Connection.commit:
+        if end == "commit":
             with pytest.raises(SerializationError):
                 one.commit()
         else:
@@ -331,7 +331,9 @@ class TestFailingCommit:
 
 
 class TestRunTransaction:
-    def test_tries_until_nobody_interferes(self, one: Connection, other: Connection) -> None:
+    def test_tries_until_nobody_interferes(
+        self, one: Connection, other: Connection, world: World
+    ) -> None:
         other.execute("INSERT INTO t VALUES (1, 0, 'x')")
         tries: list[int] = []
 
@@ -343,12 +345,12 @@ class TestRunTransaction:
             connection.execute("UPDATE t SET a = ? WHERE id = 1", (value + 100,))
             return value + 100
 
-        assert run_transaction(one, work) == 103
+        assert world.run_transaction(one, work) == 103
         assert tries == [0, 1, 2, 3]
         assert query(other, "SELECT a FROM t") == [(103,)]
 
     def test_swallowed_early_conflict_is_run_again(
-        self, one: Connection, other: Connection
+        self, one: Connection, other: Connection, world: World
     ) -> None:
         tries = []
 
@@ -361,22 +363,22 @@ class TestRunTransaction:
             except OperationalError:
                 tries.append(-1)
 
-        run_transaction(one, work)
+        world.run_transaction(one, work)
         assert tries == [0, -1, 1]
 
-    def test_other_errors_roll_back(self, one: Connection, other: Connection) -> None:
+    def test_other_errors_roll_back(self, one: Connection, other: Connection, world: World) -> None:
         def work(connection: Connection) -> None:
             connection.execute("INSERT INTO t(id) VALUES (1)")
             connection.execute("INSERT INTO t(id) VALUES (1)")
 
         with pytest.raises(IntegrityError):
-            run_transaction(one, work)
+            world.run_transaction(one, work)
         assert ids(other) == []
 
-    def test_needs_a_transaction_of_its_own(self, one: Connection) -> None:
+    def test_needs_a_transaction_of_its_own(self, one: Connection, world: World) -> None:
         query(one, "SELECT * FROM t")
         with pytest.raises(ProgrammingError, match="of its own"):
-            run_transaction(one, lambda connection: None)
+            world.run_transaction(one, lambda connection: None)
 
 
 class TestPipeline:

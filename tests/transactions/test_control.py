@@ -9,6 +9,9 @@ import pytest
 
 from pyrqlite import Connection, OperationalError, ProgrammingError, SerializationError
 from tests.transactions.clients import Connect, counting, query
+from tests.worlds import one_world
+
+world = one_world  # nothing here depends on how requests are carried
 
 
 def ids(connection: Connection) -> list[int]:

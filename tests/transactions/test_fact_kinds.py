@@ -11,6 +11,9 @@ import pytest
 from pyrqlite import Connection, SerializationError
 from pyrqlite.sql.reads import FactKind
 from tests.transactions.clients import query, without_guards
+from tests.worlds import one_world
+
+world = one_world  # nothing here depends on how requests are carried
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import pytest
 from pyrqlite import Connection, ProgrammingError, SerializationError
 from pyrqlite.sql.reads import FactKind
 from tests.transactions.clients import query
+from tests.worlds import one_world
+
+world = one_world  # nothing here depends on how requests are carried
 
 
 class TestOwnDefinitions:

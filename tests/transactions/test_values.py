@@ -10,6 +10,10 @@ import pytest
 from pyrqlite import Connection, SerializationError
 from pyrqlite.sql.reads import FactKind
 from tests.transactions.clients import Connect, counting, query
+from tests.worlds import one_world
+
+world = one_world  # nothing here depends on how requests are carried
+
 
 VALUES: list[Any] = [
     None, 0, -1, 2**63 - 1, -(2**63), 0.1, -0.0, 1.0, 1e300, 5e-324, math.inf, -math.inf, "", "x'41'",

@@ -14,6 +14,7 @@ from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import Request, Response
 from tests.unit.local_node import LocalNode
 from tests.unit.nodes import attempts
+from tests.worlds import SYNC, World, replace_transport
 
 
 class LocalTransport:
@@ -40,9 +41,9 @@ def transport() -> LocalTransport:
 
 
 @pytest.fixture
-def connection(transport: LocalTransport) -> Iterator[Connection]:
-    made = pyrqlite.connect(host="h", autocommit=True, retry=attempts(1))
-    made.session.cluster.transport = transport
+def connection(transport: LocalTransport, world: World) -> Iterator[Connection]:
+    made = world.connect(host="h", autocommit=True, retry=attempts(1))
+    replace_transport(made, lambda inner: transport)
     yield made
     made.close()
 
@@ -217,7 +218,7 @@ class TestOptions:
         self, transport: LocalTransport
     ) -> None:
         connection = pyrqlite.connect(host="h", level="strong", autocommit=True, retry=attempts(1))
-        connection.session.cluster.transport = transport
+        replace_transport(connection, lambda inner: transport)
         connection.execute("SELECT 1")
         assert all("&level=strong" in target for target in self.targets(transport))
         cursor = connection.cursor(level="none", freshness=5)
@@ -257,6 +258,7 @@ class TestOptions:
 
 
 class TestWaysIn:
+    @pytest.mark.parametrize("world", [SYNC])
     def test_factory_of_cursors(self, connection: Connection) -> None:
         class Own(Cursor):
             """A cursor of one's own."""

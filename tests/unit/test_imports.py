@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STANDARD = sys.stdlib_module_names
-DRIVER = {"pyrqlite", "urllib3", "requests", "tenacity", "pycurl", "orjson", "aiohttp"}
+DRIVER = {"pyrqlite", "urllib3", "requests", "tenacity", "pycurl", "orjson", "aiohttp", "yarl"}
 EMBEDDED = {"rqlite_embedded", "apsw", "aiohttp", "pytest"}
 # The one place where the driver starts the server of its own process.
 BRIDGE = Path("pyrqlite/transports/embedded.py")

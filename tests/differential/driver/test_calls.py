@@ -9,6 +9,7 @@ import pytest
 
 import pyrqlite
 from pyrqlite import dbapi2
+from tests import worlds
 from tests.differential.driver.calls import CALLS, Call, Observed
 
 pytestmark = pytest.mark.skipif(
@@ -40,6 +41,13 @@ def compare(call: Call, ours: Observed) -> None:
 def test_pyrqlite(call: Call, url: str) -> None:
     connection = pyrqlite.connect(url, autocommit=True)
     compare(call, call.script(pyrqlite, connection))
+    connection.close()
+
+
+@each_call
+def test_asyncio(call: Call, url: str) -> None:
+    connection = worlds.connect(url, autocommit=True)
+    compare(call, call.script(worlds.Module(), connection))
     connection.close()
 
 

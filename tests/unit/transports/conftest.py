@@ -13,11 +13,13 @@ import pytest
 import trustme
 
 from pyrqlite.transports import Transport, Wire, make_transport
+from pyrqlite.transports.aiohttp import AiohttpTransport
+from tests.worlds import Carried
 
 MakeTransport = Callable[..., Transport]
 
 
-@pytest.fixture(params=["urllib3", "curl", "requests"])
+@pytest.fixture(params=["urllib3", "curl", "requests", "aiohttp"])
 def name(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -30,7 +32,10 @@ def make(name: str) -> Iterator[MakeTransport]:
 
         def make_one(**options: Any) -> Transport:
             headers = options.pop("headers", {"User-Agent": "test", "Content-Type": "text/x"})
-            transport = make_transport(name, Wire(headers, **{"connect_timeout": 5.0, **options}))
+            wire = Wire(headers, **{"connect_timeout": 5.0, **options})
+            transport = (
+                Carried(AiohttpTransport(wire)) if name == "aiohttp" else make_transport(name, wire)
+            )
             stack.callback(transport.close)
             return transport
 

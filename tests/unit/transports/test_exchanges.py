@@ -317,6 +317,7 @@ connection.execute("REINDEX parent")
 """
 
 
+@pytest.mark.parametrize("name", ["urllib3", "curl", "requests"])
 def test_forked_process_does_not_use_its_parents_sockets(name: str) -> None:
     served = answer(b'{"results":[{}]}')
     with SocketServer(*[[served] * 20] * 6) as server:

@@ -39,7 +39,7 @@ def rows_with_names(module: Any, connection: Any) -> Observed:
 def row_factories(module: Any, connection: Any) -> Observed:
     seen: Observed = []
     cursor = connection.cursor()
-    cursor.row_factory = lambda made_by, row: (made_by is cursor, names(made_by), row)
+    cursor.row_factory = lambda made_by, row: (made_by == cursor, names(made_by), row)
     seen.append(cursor.execute("SELECT 1 AS a UNION ALL SELECT 2").fetchall())
     seen.append(connection.cursor().execute("SELECT 1").fetchone())
     connection.row_factory = lambda made_by, row: row[0]

@@ -1,0 +1,96 @@
+"""Who carries the requests of an event loop: aiohttp, or a thread that calls the embedded server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from pyrqlite.cluster.cluster import Cluster, wire
+from pyrqlite.cluster.node import Node
+from pyrqlite.cluster.sharing import Shared
+from pyrqlite.errors import InterfaceError, NotSupportedError
+from pyrqlite.flow.steps import NotSent, Request, Response
+from pyrqlite.options import Options
+from pyrqlite.transports import Transport
+
+
+class Carrier(Protocol):
+    """Sends one request to one node and reads the whole answer. Used by many tasks of one loop at once."""
+
+    async def send(self, node: Node, request: Request) -> Response:
+        """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
+
+    async def close(self) -> None:
+        """Let go of all sockets."""
+
+
+_carriers: Shared[Carrier] = Shared()
+
+
+def acquire(options: Options, cluster: Cluster) -> Carrier:
+    """The carrier of the running loop to this cluster, shared by the loop's connections."""
+    if options.is_embedded:
+        return EmbeddedCarrier(cluster.transport)
+    _carriers.drop(_is_of_a_closed_loop)
+    return _carriers.acquire(_key(options), lambda: _make(options))
+
+
+async def release(options: Options, carrier: Carrier) -> None:
+    """Give back what `acquire` gave, in the same loop; the last one closes the sockets."""
+    if _carriers.release(_key(options), carrier):
+        await carrier.close()
+
+
+def _key(options: Options) -> Hashable:
+    return (asyncio.get_running_loop(), options.shared_by())
+
+
+def _is_of_a_closed_loop(key: Hashable) -> bool:
+    assert isinstance(key, tuple)
+    loop: asyncio.AbstractEventLoop = key[0]
+    return loop.is_closed()
+
+
+def _make(options: Options) -> Carrier:
+    if options.session is not None or options.transport not in ("auto", "aiohttp"):
+        raise InterfaceError(
+            "asyncio connections go by aiohttp: leave out transport and session, which are for those that wait"
+        )
+    try:
+        from pyrqlite.transports.aiohttp import AiohttpTransport
+    except ImportError as error:
+        raise NotSupportedError(
+            f"aiohttp cannot be loaded ({error}): pip install 'pyrqlite[asyncio]'"
+        ) from error
+    return AiohttpTransport(wire(options))
+
+
+class EmbeddedCarrier:
+    """Calls the embedded server in a thread, one call after the other: a long query, or a disk that takes its
+    time, must not stop the loop."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._thread = ThreadPoolExecutor(1, "pyrqlite-embedded")
+        self._call: Future[Response] | None = None
+
+    async def send(self, node: Node, request: Request) -> Response:
+        """The answer; raises NotSent where the connection was closed."""
+        try:
+            self._call = call = self._thread.submit(self._transport.send, node, request)
+        except RuntimeError as error:
+            raise NotSent("the connection was closed") from error
+        try:
+            return await asyncio.wrap_future(call)
+        except asyncio.CancelledError as error:
+            if call.cancel():
+                raise error from NotSent("it was cancelled before it began")
+            raise
+
+    async def close(self) -> None:
+        """Wait for a call that was cancelled."""
+        self._thread.shutdown(wait=False)
+        if self._call is not None and not self._call.done():
+            await asyncio.wait([asyncio.wrap_future(self._call)])

@@ -1,0 +1,150 @@
+"""The connection of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from pyrqlite.aio import carriers
+from pyrqlite.aio.cursor import AsyncCursor
+from pyrqlite.aio.executor import awaiting, run
+from pyrqlite.base import BaseConnection
+from pyrqlite.cluster import cluster
+from pyrqlite.errors import ProgrammingError
+from pyrqlite.flow.controlling import abandon_block, close_block, open_block
+from pyrqlite.flow.steps import Flow
+from pyrqlite.options import Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+class AsyncConnection(BaseConnection[AsyncCursor]):
+    """A connection to a cluster, for one task at a time of the event loop that opened it. It is cheap: those of
+    one loop to one cluster share their sockets.
+
+    `async with connection` commits, or rolls back where an error passes through, and leaves it open.
+
+    A statement that is cancelled has no effect. Where a commit, or a write in autocommit mode, is cancelled after
+    it was sent, nobody knows whether it was applied: the next statement raises OutcomeUnknownError, once, in
+    place of running. With `exactly_once` it finds out, and raises only where the write was applied.
+    """
+
+    _cursor_class = AsyncCursor
+
+    def __init__(self, options: Options) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._busy = False
+        super().__init__(options)
+
+    def _acquire(self) -> cluster.Cluster:
+        shared = cluster.acquire(self.options, for_loop=True)
+        try:
+            self._carrier = carriers.acquire(self.options, shared)
+        except BaseException:
+            cluster.release(self.options, shared)
+            raise
+        return shared
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run one of the driver's flows."""
+        flow = self._behind_interruption(flow)
+        if self._busy:
+            raise ProgrammingError(
+                "another task is using this connection: open one for each task, they share their sockets"
+            )
+        self._check_loop()
+        self._busy = True
+        try:
+            return await run(flow, self._carrier.send)
+        finally:
+            self._busy = False
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise ProgrammingError(
+                "this connection belongs to another event loop: open one in each loop"
+            )
+
+    execute = awaiting(BaseConnection._execute)
+    executemany = awaiting(BaseConnection._executemany)
+    executescript = awaiting(BaseConnection._executescript)
+    commit = awaiting(BaseConnection._commit)
+    ping = awaiting(BaseConnection._ping)
+
+    async def rollback(self) -> None:
+        """Forget the open transaction."""
+        self._rollback()
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement is applied at once. It can be set while no transaction is open."""
+        return self._work.autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        if value and self.in_transaction:
+            raise ProgrammingError(
+                "a transaction is open: await set_autocommit(True), which commits it"
+            )
+        self._work.autocommit, self._work.log = value, None if value else self._work.log
+
+    async def set_autocommit(self, value: bool) -> None:
+        """Apply each statement at once, or no longer; True commits what is open."""
+        if value and not self._work.autocommit:
+            await self.commit()
+        self._work.autocommit = value
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A block that is committed at its end, or rolled back where an error passes through; inside of
+        another transaction it is a savepoint."""
+        session = self.session
+        block = open_block(session)
+        try:
+            yield
+        except BaseException:
+            abandon_block(session, block)
+            raise
+        await self.run(close_block(session, block))
+
+    @asynccontextmanager
+    async def pipeline(self) -> AsyncIterator[None]:
+        """A block in which writes are only noted: nothing is sent, there are no results, and errors come at the
+        commit."""
+        with self._pipeline():
+            yield
+
+    async def close(self) -> None:
+        """Let go of the cluster. Doing it twice is harmless."""
+        if not self.closed:
+            self._check_loop()
+        shared = self._let_go()
+        if shared is None:
+            return
+        try:
+            await carriers.release(self.options, self._carrier)
+        finally:
+            cluster.release(self.options, shared)
+
+    async def __aenter__(self) -> Self:
+        self.session  # noqa: B018  (raises on a closed connection)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.closed:
+            return
+        if exc_type is None:
+            await self.commit()
+        else:
+            self._rollback()

@@ -1,0 +1,53 @@
+"""What several connections share, until the last of them gives it back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """Things by key, each with the number of its users; under the key None nothing is shared. Thread safe."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Share nothing that was made before, as in a forked process."""
+        self._lock = threading.RLock()
+        self._things: dict[Hashable, tuple[T, int]] = {}
+
+    def acquire(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The thing of this key, made where there is none."""
+        if key is None:
+            return make()
+        with self._lock:
+            thing, users = self._things.get(key) or (make(), 0)
+            self._things[key] = (thing, users + 1)
+        return thing
+
+    def release(self, key: Hashable, thing: T) -> bool:
+        """Give back what `acquire` gave; True for its last user, who has to close it."""
+        with self._lock:
+            shared, users = self._things.get(key, (None, 0))
+            if shared is not thing:
+                return True
+            if users > 1:
+                self._things[key] = (thing, users - 1)
+                return False
+            del self._things[key]
+        return True
+
+    def things(self) -> list[T]:
+        """Those that somebody uses."""
+        with self._lock:
+            return [thing for thing, _ in self._things.values()]
+
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Forget the things of some keys, without closing them."""
+        with self._lock:
+            for key in [key for key in self._things if unwanted(key)]:
+                del self._things[key]
