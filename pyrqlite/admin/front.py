@@ -1,25 +1,17 @@
-"""What `connection.admin` is: each operation in two lines, since the flows decide."""
+"""Administration by those that wait."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pyrqlite.admin import copies, operations
+from pyrqlite.admin.base import BaseAdmin, plainly
 from pyrqlite.admin.copies import BackupForm
-from pyrqlite.admin.files import (
-    File,
-    FileDownload,
-    FileUpload,
-    Progress,
-    opened_source,
-    opened_target,
-)
-from pyrqlite.admin.info import NodeInfo, Readiness
+from pyrqlite.admin.files import File, FileDownload, Progress, opened_source, opened_target
 from pyrqlite.admin.operations import At
-from pyrqlite.errors import ProgrammingError
-from pyrqlite.flow.session import DEFAULT, Session
-from pyrqlite.flow.steps import Flow, LocalFailure
+from pyrqlite.flow.run import blocking
+from pyrqlite.flow.session import DEFAULT
+from pyrqlite.flow.steps import Flow
 
 if TYPE_CHECKING:
     from pyrqlite.connection import Connection
@@ -27,8 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Admin:
-    """Administration of the cluster that a connection leads to.
+class Admin(BaseAdmin):
+    """What `connection.admin` is.
 
     Each call is one of its own: transactions have no part in it. `timeout` is the client's, as in `connect`;
     `wait` is how many seconds a node gives another to answer. `node` is a URL or a NodeInfo: ask that node.
@@ -39,60 +31,20 @@ class Admin:
         OperationalError: no node answered.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    _connection: Connection
 
-    def nodes(self, *, wait: float = 5.0, timeout: float | None = DEFAULT) -> list[NodeInfo]:
-        """All nodes, voters or not."""
-        return self._run(operations.nodes(self._session, wait, self._timeout(timeout)))
+    nodes = blocking(BaseAdmin._nodes)
+    leader = blocking(BaseAdmin._leader)
+    status = blocking(BaseAdmin._status)
+    ready = blocking(BaseAdmin._ready)
+    step_down = blocking(BaseAdmin._step_down)
+    remove_node = blocking(BaseAdmin._remove_node)
+    snapshot = blocking(BaseAdmin._snapshot)
 
-    def leader(self, *, wait: float = 5.0, timeout: float | None = DEFAULT) -> NodeInfo:
-        """The leader."""
-        return self._run(operations.leader(self._session, wait, self._timeout(timeout)))
-
-    def status(
-        self, key: str | None = None, *, node: At = None, timeout: float | None = DEFAULT
-    ) -> Any:
-        """What a node says of itself: a dictionary, or the part of it at a path such as `store.raft.state`, {}
-        where there is none."""
-        return self._run(operations.status(self._session, node, key, self._timeout(timeout)))
-
-    def ready(
-        self,
-        *,
-        sync: bool = False,
-        node: At = None,
-        wait: float = 5.0,
-        timeout: float | None = DEFAULT,
-    ) -> Readiness:
-        """Whether a node serves requests; with `sync`: and has applied all that the leader had committed."""
-        return self._run(operations.ready(self._session, node, sync, wait, self._timeout(timeout)))
-
-    def step_down(
-        self, to: str | None = None, *, wait: bool = True, timeout: float | None = DEFAULT
-    ) -> None:
-        """Have the leader hand over to the node of the id `to`, or to any; with `wait` return when it has.
-
-        Raises:
-            ProgrammingError: no node has this id, or it leads already.
-            OutcomeUnknownError: the answer was lost; the leader may have handed over.
-        """
-        self._run(operations.step_down(self._session, to, wait, self._timeout(timeout)))
-
-    def remove_node(self, id: str, *, wait: float = 5.0, timeout: float | None = DEFAULT) -> None:
-        """Take a node out of the cluster. It goes on running, and answers reads with what it has.
-
-        Raises:
-            ProgrammingError: no node has this id.
-        """
-        self._run(operations.remove_node(self._session, id, wait, self._timeout(timeout)))
-
-    def snapshot(
-        self, *, trailing_logs: int = 0, node: At = None, timeout: float | None = DEFAULT
-    ) -> bool:
-        """Have a node make a snapshot of its log, and keep so many entries; False where there was nothing new."""
-        timeout = self._timeout(timeout)
-        return self._run(operations.snapshot(self._session, node, trailing_logs, timeout))
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow on the connection."""
+        with plainly():
+            return self._connection.run(flow)
 
     def backup(
         self,
@@ -123,9 +75,7 @@ class Admin:
         form = BackupForm(fmt, vacuum, compress, tables)
         with opened_target(file) as target:
             download = FileDownload(target, form.check, progress)
-            return self._run(
-                copies.backup(self._session, form, download, node, self._timeout(timeout))
-            )
+            return self.run(self._backup(download, form, node, timeout))
 
     def load(
         self,
@@ -148,9 +98,7 @@ class Admin:
         """
         self._demand_no_transaction()
         with opened_source(file, check=check) as source:
-            upload = FileUpload(source, progress)
-            self._run(copies.load(self._session, source, upload, self._timeout(timeout)))
-            _finished(upload, progress)
+            self.run(self._load(source, progress, timeout))
 
     def boot(
         self,
@@ -167,30 +115,4 @@ class Admin:
         """
         self._demand_no_transaction()
         with opened_source(file, check=check) as source:
-            upload = FileUpload(source, progress)
-            self._run(copies.boot(self._session, source, upload, node, self._timeout(timeout)))
-            _finished(upload, progress)
-
-    @property
-    def _session(self) -> Session:
-        return self._connection.session
-
-    def _timeout(self, timeout: float | None) -> float | None:
-        return self._connection.defaults.but(timeout=timeout).timeout
-
-    def _demand_no_transaction(self) -> None:
-        if self._connection.in_transaction:
-            raise ProgrammingError(
-                "the connection is in a transaction: commit or roll back before the database is replaced"
-            )
-
-    def _run(self, flow: Flow[T]) -> T:
-        try:
-            return self._connection.run(flow)
-        except LocalFailure as failure:
-            raise failure.__cause__ or failure from None
-
-
-def _finished(upload: FileUpload, progress: Progress | None) -> None:
-    if progress is not None:
-        progress(upload.size, upload.size)
+            self.run(self._boot(source, progress, node, timeout))

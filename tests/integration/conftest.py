@@ -13,6 +13,7 @@ import trustme
 
 import pyrqlite
 from pyrqlite import Connection
+from tests import worlds
 from tests.rqlited import NodeOptions, TLSFiles
 
 
@@ -24,11 +25,15 @@ class Connect(Protocol):
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Opens connections that apply each statement at once."""
+    """Opens connections that apply each statement at once; with the transport aiohttp, those of asyncio."""
     with ExitStack() as stack:
 
         def open_one(target: str | None = None, **options: Any) -> Connection:
-            connection = pyrqlite.connect(target, **{"autocommit": True, **options})
+            way_in = pyrqlite.connect
+            if options.get("transport") == "aiohttp":
+                way_in = worlds.connect
+                del options["transport"]
+            connection = way_in(target, **{"autocommit": True, **options})
             stack.callback(connection.close)
             return connection
 
