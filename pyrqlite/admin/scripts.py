@@ -10,12 +10,13 @@ from typing import BinaryIO
 
 from pyrqlite.errors import ProgrammingError
 
-_STRINGS = rb"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/"""
-# To the next semicolon outside of strings and comments. A part that nothing else matches is an opening that
-# is never closed.
-_STATEMENT = re.compile(rb"""(?:[^;'"`\[/-]+|%s|[/-])*;?""" % _STRINGS, re.DOTALL)
+_STRINGS = rb"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?(?:\*/|\Z)"""
+# To the next semicolon outside of strings and comments; or to the opening of a string that never closes. A
+# comment may be left open, for SQLite.
+# In steps, since the matcher remembers each part.
+_PARTS = re.compile(rb"""(?:[^;'"`\[/-]+|%s|[/-]){0,1000}(;)?""" % _STRINGS, re.DOTALL)
 _LEAD = re.compile(
-    rb"""(?:\s|--[^\n]*\n|/\*.*?\*/|\xef\xbb\xbf)*(\w+(?:\s+\w+){0,2})?""", re.DOTALL
+    rb"""(?:\s|--[^\n]*\n|/\*.*?(?:\*/|\Z)|\xef\xbb\xbf)*(\w+(?:\s+\w+){0,2})?""", re.DOTALL
 )
 _TRIGGER = re.compile(rb"CREATE(\s+TEMP|\s+TEMPORARY)?\s+TRIGGER", re.IGNORECASE)
 _MIB = 1 << 20
@@ -105,11 +106,17 @@ def _statement_end(text: mmap.mmap, start: int, name: str) -> int:
 
 
 def _part_end(text: mmap.mmap, start: int, name: str) -> int:
-    matched = _STATEMENT.match(text, start)
-    end = start if matched is None else matched.end()
-    if end < len(text) and (end == start or text[end - 1 : end] != b";"):
-        opening = text[end : end + 20].decode(errors="replace")
-        raise ProgrammingError(
-            f"{name} is not whole: at byte {end} something begins that never ends: {opening!r}. Nothing was sent."
-        )
+    """Behind the next semicolon, or the end of the text."""
+    end = start
+    while end < len(text):
+        parts = _PARTS.match(text, end)
+        assert parts is not None
+        if parts.end() == end:
+            opening = text[end : end + 20].decode(errors="replace")
+            raise ProgrammingError(
+                f"{name} is not whole: at byte {end} something begins that never ends: {opening!r}; nothing was sent"
+            )
+        end = parts.end()
+        if parts.group(1) is not None:
+            break
     return end
