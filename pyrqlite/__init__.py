@@ -18,6 +18,7 @@ from pyrqlite.errors import (
     OutcomeUnknownError,
     ProgrammingError,
     SerializationError,
+    UnreachableError,
     Warning,
 )
 from pyrqlite.retrying import run_transaction
@@ -46,7 +47,7 @@ from pyrqlite.types import (
 )
 
 apilevel = "2.0"
-threadsafety = 1
+threadsafety = 2
 paramstyle = "qmark"
 __version__ = "3.0.0.dev0"
 
@@ -84,6 +85,7 @@ __all__ = [
     "Timestamp",
     "TimestampFromTicks",
     "UncommittedWarning",
+    "UnreachableError",
     "Warning",
     "adapters",
     "apilevel",

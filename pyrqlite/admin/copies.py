@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from pyrqlite.admin.files import FileDownload, FileUpload, Source
-from pyrqlite.admin.operations import At, ask
+from pyrqlite.admin.operations import At, ask, ask_one
 from pyrqlite.admin.whole import Binary, Check, Compressed, Dump, demand_whole
 from pyrqlite.errors import (
     DatabaseError,
     InterfaceError,
-    NoLeaderError,
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
@@ -26,7 +25,9 @@ from pyrqlite.wire.failures import call_error
 _FORMS: dict[str, Callable[[], Check]] = {"binary": Binary, "delete": Binary, "sql": Dump}
 # To be sent ahead: it changes nothing, needs the permission, and is answered by the leader only.
 _NOTHING = b"-- pyrqlite looks for the leader"
-_LOAD = "/db/load?redirect"
+# What a node says by a 500 when it has loaded nothing.
+_NOT_LOADED = ("store not open", "store not ready", "timed out enqueuing operation")
+_LOAD = "/db/load?timeout=30s&redirect"
 
 
 @dataclass(frozen=True)
@@ -72,23 +73,12 @@ def backup(
     def request(flags: str) -> Request:
         return Request("GET", form.target + flags, None, True, timeout, download=download)
 
-    if at is not None:
-        yield from ask(session, at, request("&noleader"))
+    if at is None:
+        yield from exchange(session.cluster, request("&redirect"))
     else:
-        yield from _backup_of_leader(session, request)
+        yield from ask(session, at, request("&noleader"))
     demand_whole(download.check)
     return download.done
-
-
-def _backup_of_leader(session: Session, request: Callable[[str], Request]) -> Flow[Response]:
-    try:
-        return (yield from exchange(session.cluster, request("&redirect")))
-    except NoLeaderError as error:
-        # Perhaps the leader cannot be reached from here, and another node can fetch the copy from it.
-        try:
-            return (yield from ask(session, str(session.options.nodes()[0]), request("")))
-        except OperationalError:
-            raise error from None
 
 
 def load(session: Session, source: Source, upload: FileUpload, timeout: float | None) -> Flow[None]:
@@ -108,7 +98,7 @@ def load(session: Session, source: Source, upload: FileUpload, timeout: float | 
 def _check_loaded(response: Response, source: Source) -> None:
     answer = wire.parse(response.body)
     if answer.error is not None:
-        raise call_error(answer.error, str(response.node), repeatable=False)
+        raise call_error(answer.error, str(response.node))
     for result in answer.results:
         try:
             result.check()
@@ -124,10 +114,9 @@ def _check_loaded(response: Response, source: Source) -> None:
 
 def _load_error(error: OutcomeUnknownError, source: Source) -> DatabaseError:
     """What is known after all, or what the open end means."""
-    if error.http_status == 500 and error.body:
-        told = call_error(error.body.strip(), error.node or "", repeatable=False)
-        if not isinstance(told, OutcomeUnknownError):
-            return told
+    said = (error.body or "").strip()
+    if said in _NOT_LOADED:
+        return call_error(said, error.node or "")
     what = (
         "the whole database may have been replaced, or may be yet, which would undo what is written in the "
         "meantime; never a part of it"
@@ -153,7 +142,10 @@ def boot(
         raise InterfaceError("say by `node` which of the nodes is to be booted")
     request = Request("POST", "/boot", None, False, timeout, upload=upload)
     try:
-        yield from ask(session, at, request)
+        if at is None:
+            yield from ask_one(session.options.nodes()[0], request)
+        else:
+            yield from ask(session, at, request)
     except OperationalError as error:
         raise _boot_error(error) from error
     finally:

@@ -15,6 +15,7 @@ from pyrqlite.errors import (
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
+    UnreachableError,
 )
 from pyrqlite.flow.exchange import exchange, unknown_outcome
 from pyrqlite.flow.session import Session
@@ -23,6 +24,8 @@ from pyrqlite.options import duration
 from pyrqlite.wire.failures import http_error
 
 At = str | NodeInfo | None
+
+_REMOVE = "/remove?timeout=30s&redirect"
 
 
 def nodes(session: Session, wait: float, timeout: float | None) -> Flow[list[NodeInfo]]:
@@ -63,7 +66,7 @@ def ready(
 def step_down(session: Session, to: str | None, wait: bool, timeout: float | None) -> Flow[None]:
     """Have the leader hand over, to the node of the id `to` or to any."""
     body = None if to is None else json.dumps({"id": to}).encode()
-    target = "/leader?redirect" + ("&wait" if wait else "")
+    target = "/leader?timeout=30s&redirect" + ("&wait" if wait else "")
     try:
         yield from exchange(session.cluster, Request("POST", target, body, False, timeout))
     except OutcomeUnknownError as error:
@@ -106,7 +109,7 @@ def remove_node(session: Session, id: str, wait: float, timeout: float | None) -
             f"the cluster has no node with the id {id!r}: there are {', '.join(sorted(known))}"
         )
     body = json.dumps({"id": id}).encode()
-    yield from exchange(session.cluster, Request("DELETE", "/remove?redirect", body, True, timeout))
+    yield from exchange(session.cluster, Request("DELETE", _REMOVE, body, True, timeout))
 
 
 def snapshot(session: Session, at: At, trailing_logs: int, timeout: float | None) -> Flow[bool]:
@@ -127,17 +130,19 @@ def ask(session: Session, at: At, request: Request) -> Flow[Response]:
     """The answer of that node, or of whichever comes first."""
     if at is None:
         return (yield from exchange(session.cluster, request))
-    node = _node(session, at)
+    return (yield from ask_one(_node(session, at), request))
+
+
+def ask_one(node: Node, request: Request) -> Flow[Response]:
+    """The answer of this node; no other is asked."""
     try:
-        response = yield Send(node, request)
+        response: Response = yield Send(node, request)
     except TransportError as failure:
         if failure.sent and not request.repeatable:
             raise unknown_outcome(node, str(failure)) from failure
-        error = OperationalError(f"{node} cannot be reached: {failure}")
+        error = UnreachableError(f"{node} cannot be reached: {failure}")
         error.node = str(node)
         raise error from failure
-    if response is None:
-        raise InternalError("the executor gave no response to an exchange")
     if response.status != 200:
         text = response.body.decode(errors="replace")
         raise http_error(response.status, text, str(node), request.target)

@@ -114,7 +114,7 @@ def _part_end(text: mmap.mmap, start: int, name: str) -> int:
         if parts.end() == end:
             opening = text[end : end + 20].decode(errors="replace")
             raise ProgrammingError(
-                f"{name} is not whole: at byte {end} something begins that never ends: {opening!r}; nothing was sent"
+                f"{name} is not whole: what begins at byte {end} never ends: {opening!r}; nothing was sent"
             )
         end = parts.end()
         if parts.group(1) is not None:

@@ -63,7 +63,8 @@ class AiohttpTransport:
                 said = self._said(error, request)
                 if not body.left or isinstance(error, _NEVER_CONNECTED):
                     raise NotSent(said) from error
-                raise failed_exchange(request, said) from error
+                timed_out = isinstance(error, asyncio.TimeoutError)
+                raise failed_exchange(request, said, timed_out=timed_out) from error
             except asyncio.CancelledError as error:
                 if body.left:
                     raise

@@ -62,7 +62,8 @@ class RequestsTransport:
         except requests.RequestException as error:
             if _never_left(error):
                 raise NotSent(str(error)) from error
-            raise failed_exchange(request, str(error)) from error
+            timed_out = isinstance(error, requests.Timeout)
+            raise failed_exchange(request, str(error), timed_out=timed_out) from error
         except LocationParseError as error:
             raise NotSent(str(error)) from error
         except OSError as error:

@@ -91,7 +91,9 @@ class Urllib3Transport:
                 answer = take_answer(line.sock, request.download)
         except (OSError, HTTPError, http.client.HTTPException) as error:
             line.reset()
-            raise failed_exchange(request, _said(error, request.timeout)) from error
+            timed_out = isinstance(error, TimeoutError)
+            said = _said(error, request.timeout)
+            raise failed_exchange(request, said, timed_out=timed_out) from error
         except BaseException:
             line.reset()
             raise
@@ -124,7 +126,7 @@ class Urllib3Transport:
         return HTTPConnection(node.host, node.port, timeout=timeout)
 
     def close(self) -> None:
-        for line in self._idle.drain():
+        for line in self._idle.close():
             line.close()
 
 

@@ -19,6 +19,7 @@ from pyrqlite import (
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
+    UnreachableError,
 )
 from pyrqlite.admin import copies, operations
 from pyrqlite.admin.copies import BackupForm
@@ -103,7 +104,7 @@ class TestOneNode:
         error = failure(
             operations.status(session(host="a,b"), "http://c:1", None, None), NotSent("refused")
         )
-        assert type(error) is OperationalError
+        assert type(error) is UnreachableError
         assert (error.node, "refused" in str(error)) == ("http://c:1", True)
 
     @pytest.mark.parametrize(
@@ -146,14 +147,14 @@ class TestOneNode:
 
 class TestStepDown:
     def test_request(self) -> None:
-        nodes = Nodes(redirect("http://b:1/leader?redirect&wait"), OK)
+        nodes = Nodes(redirect("http://b:1/leader?timeout=30s&redirect&wait"), OK)
         nodes.play(operations.step_down(session(), "3", True, None))
         first, second = nodes.sent
         assert first.request == second.request
         assert second.host == "b"
         assert (second.request.method, second.request.target, second.request.body) == (
             "POST",
-            "/leader?redirect&wait",
+            "/leader?timeout=30s&redirect&wait",
             b'{"id": "3"}',
         )
 
@@ -185,7 +186,7 @@ class TestRemove:
         request = nodes.sent[1].request
         assert (request.method, request.target, request.body) == (
             "DELETE",
-            "/remove?redirect",
+            "/remove?timeout=30s&redirect",
             b'{"id": "2"}',
         )
 
@@ -246,16 +247,6 @@ class TestBackup:
             "/db/backup?fmt=sql&tables=a%20b%2C%C3%BC%26&noleader"
         )
 
-    def test_leader_that_cannot_be_reached(self) -> None:
-        away: list[Answering] = [redirect("http://b:1/"), NotSent("no route")]
-        file = io.BytesIO()
-        nodes = Nodes(*away, *away, sending(PAGE))
-        nodes.play(self.flow(session(), file))
-        assert nodes.sent[-1].request.target == "/db/backup?fmt=binary"
-        assert nodes.hosts[-1] == "a"
-        error = failure(self.flow(session(), io.BytesIO()), *away, *away, Reply(503, b"none"))
-        assert type(error) is NoLeaderError
-
     def test_cut_stream_begins_again_elsewhere(self) -> None:
         file, nodes = io.BytesIO(), Nodes(cut(b"x" * 600), sending(PAGE))
         nodes.play(self.flow(session(host="a,b"), file))
@@ -263,7 +254,8 @@ class TestBackup:
 
     @pytest.mark.parametrize("at", [None, "http://c:1"])
     def test_cut_stream_raises(self, at: str | None) -> None:
-        error = failure(self.flow(session(), io.BytesIO(), at), cut(PAGE))
+        tries = 1 if at else 2  # the first may have gone by an old connection
+        error = failure(self.flow(session(), io.BytesIO(), at), *[cut(PAGE)] * tries)
         assert isinstance(error, OperationalError)
         assert "reset" in str(error)
 
@@ -360,7 +352,8 @@ class TestLoad:
         assert what in str(error)
 
     @pytest.mark.parametrize(
-        "reply", [Reply(500, b"store not ready\n"), results(error="timed out enqueuing operation")]
+        "reply",
+        [Reply(500, b"store not ready\n"), results(error="timed out enqueuing operation")],
     )
     def test_refusals_that_say_nothing_was_applied(self, tmp_path: Path, reply: Answering) -> None:
         error = loading(tmp_path, PAGE, SAID_NOTHING, reply)
@@ -399,7 +392,7 @@ class TestBoot:
             (Reply(503, b"not single-node\n"), OperationalError, "use load()"),
             (Reply(503, b"error swapping database file\n"), OutcomeUnknownError, "old or the new"),
             (AnswerLost("reset"), OutcomeUnknownError, "reset"),
-            (NotSent("refused"), OperationalError, "refused"),
+            (NotSent("refused"), UnreachableError, "refused"),
             (Reply(401), AccessDeniedError, "permission load"),
         ],
     )

@@ -62,7 +62,9 @@ def node(server: SocketServer, scheme: str = "http") -> Node:
 
 
 def load(transport: Transport, server: SocketServer, source: Source) -> Response:
-    return transport.send(node(server), Request("POST", "/db/load", None, False, 5.0, source))
+    return transport.send(
+        node(server), Request("POST", "/db/load", None, False, 5.0, upload=source)
+    )
 
 
 def fetch(transport: Transport, server: SocketServer, sink: Sink) -> Response:
@@ -233,7 +235,7 @@ def test_over_tls(make: MakeTransport, certificates: Certificates) -> None:
     with SocketServer([act, act], [act], tls=certificates.server) as server:
         transport = make(ca_cert=str(certificates.ca))
         to = node(server, "https")
-        transport.send(to, Request("POST", "/db/load", None, False, 5.0, Source(data)))
+        transport.send(to, Request("POST", "/db/load", None, False, 5.0, upload=Source(data)))
         transport.send(to, Request("GET", "/x", None, True, 5.0, download=sink))
         transport.close()
     assert server.bodies[0] == data
