@@ -57,7 +57,7 @@ class Request(NamedTuple):
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
     WRITE where the request is not repeatable. `upload` stands in the place of a body, `download` takes that of
-    the answer.
+    the answer. `at` is the only node that it may be sent to, where it matters.
     """
 
     method: str
@@ -68,6 +68,7 @@ class Request(NamedTuple):
     kind: Kind | None = None
     upload: Upload | None = None
     download: Download | None = None
+    at: Node | None = None
 
     @property
     def purpose(self) -> Kind:
