@@ -111,7 +111,8 @@ class RqliteDialect(SQLiteDialect):
     @classmethod
     def engine_created(cls, engine: Engine) -> None:
         """Let `Engine.dispose()` let go of a database in memory."""
-        event.listen(engine, "engine_disposed", _forget_memory)
+        if engine.url.database == MEMORY:
+            event.listen(engine, "engine_disposed", _forget_memory)
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
         # At the level none and outside of transactions: that a cluster has no leader just now need not stop a

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.dialects.sqlite import provision as sqlite
 from sqlalchemy.testing.provision import (
     create_db,
+    drop_all_schema_objects,
     drop_db,
     follower_url_from_main,
     run_reap_dbs,
@@ -34,7 +35,9 @@ def _reap(url: URL, idents: object) -> None:
 
 
 @stop_test_class_outside_fixtures.for_db("rqlite")
-def _dispose(config: Any, db: Engine, cls: type) -> None:
+def _clean_up(config: Any, db: Engine, cls: type) -> None:
+    # Some classes leave tables behind, and are used to a database in memory.
+    drop_all_schema_objects(config, db)
     db.dispose()
 
 

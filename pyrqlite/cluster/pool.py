@@ -167,9 +167,12 @@ class NodePool:
         """Whether it is time to look for the leader again."""
         return self.detour is not None and self.detour.until <= self._clock()
 
-    def end_detour(self) -> None:
-        """Go to the leader itself again."""
-        self.detour = None
+    def end_detour(self, *, doubted: bool = False) -> None:
+        """Go to the leader itself again; where it is `doubted` that there is one, look for it first."""
+        with self._lock:
+            self.detour = None
+            if doubted:
+                self._lose_leader()
 
     def _ordered(self) -> list[Node]:
         """The healthy nodes, then those that rest, the longest at rest first; removed ones only if all were."""

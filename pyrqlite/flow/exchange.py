@@ -162,6 +162,8 @@ class _Call:
         self._nodes.answered(node)
         if failure in (Failure.LEADERLESS, Failure.TRANSFER, Failure.DISTURBED):
             self._nodes.no_leader(node)
+            if self._by is not None:
+                self._nodes.end_detour(doubted=True)
         if chosen is Action.FOLLOW:
             return self._redirected(node, origin)
         if chosen not in (Action.WAIT, Action.ELSEWHERE):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pyrqlite
 from pyrqlite import OperationalError, OutcomeUnknownError, SerializationError
 from pyrqlite.connection import Connection
+from tests import worlds
 from tests.rqlited import wait_until
 
 SCHEMA = (
@@ -43,6 +45,11 @@ class Tally:
         """The longest time, in seconds, in which nothing succeeded."""
         return max((later - before for before, later in pairwise(sorted(self.at))), default=0.0)
 
+    def show_errors(self) -> None:
+        """Print what the clients were told, each text once."""
+        for text in sorted({str(error) for error in self.errors}):
+            print(text)
+
     def figures(self, what: str) -> str:
         return (
             f"{what}: {len(self.acknowledged)} acknowledged, {len(self.failed)} failed, "
@@ -61,12 +68,14 @@ class Clients:
         self._lock = threading.Lock()
         self._done = [0] * count
         self._goals = [float("inf")] * count
+        self._numbers = [itertools.count() for _ in range(count)]
         self._futures: list[Future[None]] = []
         self.tally = Tally()
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Work while the block runs, and behind it until each client has reached its goal."""
+        self._goals = [float("inf")] * self._count
         with ThreadPoolExecutor(self._count) as pool:
             self._futures = [pool.submit(self._work, client) for client in range(self._count)]
             try:
@@ -95,7 +104,7 @@ class Clients:
 
     def _work(self, client: int) -> None:
         with closing(self._connect()) as connection:
-            for number in count():
+            for number in self._numbers[client]:
                 if self._done[client] >= self._goals[client]:
                     return
                 self._try(connection, (client, number))
@@ -139,9 +148,12 @@ def transact(connection: Connection, operation: Operation) -> None:
 
 
 def connecting(hosts: Sequence[str], **options: Any) -> Callable[[], Connection]:
-    """A way to make connections to these nodes."""
+    """A way to make connections to these nodes; the transport aiohttp makes them in an event loop."""
     options = {"autocommit": True, "timeout": 2.0, "connect_timeout": 1.0, **options}
-    return lambda: pyrqlite.connect(f"http://{','.join(hosts)}", **options)
+    connect = pyrqlite.connect
+    if options.get("transport") == "aiohttp":
+        connect = worlds.connect
+    return lambda: connect(f"http://{','.join(hosts)}", **options)
 
 
 def check(connect: Callable[[], Connection], tally: Tally, parts: int = 1) -> None:

@@ -49,9 +49,16 @@ TRANSACTIONS = Work("transactions", transact, False, 2)
 LONGEST_GAP = 10.0
 
 
-def suffer(cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: bool) -> str:
+def suffer(
+    cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: bool, transport: str
+) -> str:
     """Run clients, hurt the cluster meanwhile, mend it; the figures."""
-    connect = connecting(hosts_of(cluster), autocommit=work.autocommit, exactly_once=exactly_once)
+    connect = connecting(
+        hosts_of(cluster),
+        autocommit=work.autocommit,
+        exactly_once=exactly_once,
+        transport=transport,
+    )
     clients = Clients(connect, work.perform)
     leader = cluster.leader()
     with clients.working():
@@ -62,6 +69,7 @@ def suffer(cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: b
     if not leader.running:
         leader.restart()
     cluster.wait_ready()
+    clients.tally.show_errors()
     check(connecting(hosts_of(cluster), timeout=30.0), clients.tally, work.parts)
     if exactly_once:
         assert not clients.tally.ambiguous
@@ -74,12 +82,12 @@ def suffer(cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: b
 @pytest.mark.parametrize("work", [WRITES, TRANSACTIONS], ids=lambda work: work.name)
 @pytest.mark.parametrize("fault", [kill, stop, step_down, restart_all])
 def test_nothing_is_lost_or_doubled(
-    cluster: RqlitedCluster,
-    fault: Fault,
-    work: Work,
-    exactly_once: bool,
-    record_property: Callable[[str, object], None],
+    cluster: RqlitedCluster, fault: Fault, work: Work, exactly_once: bool
 ) -> None:
-    figures = suffer(cluster, fault, work, exactly_once=exactly_once)
-    record_property("figures", figures)
-    print(figures)
+    print(suffer(cluster, fault, work, exactly_once=exactly_once, transport="urllib3"))
+
+
+@pytest.mark.parametrize("transport", ["curl", "aiohttp"])
+@pytest.mark.parametrize("fault", [kill, stop])
+def test_by_each_transport(cluster: RqlitedCluster, fault: Fault, transport: str) -> None:
+    print(transport, suffer(cluster, fault, WRITES, exactly_once=True, transport=transport))

@@ -56,7 +56,6 @@ OPEN_LIKE_SQLITE = (
     "supports_bitwise_shift",
     "supports_bitwise_xor",
     "table_ddl_if_exists",
-    "tuple_in",
     "tuple_in_w_empty",
     "unicode_ddl",
     "update_from",
@@ -86,6 +85,7 @@ OPEN = (
     "emulated_lastrowid_even_with_sequences",
     "independent_connections",
     "savepoints",
+    "tuple_in",  # SQLAlchemy looks for a version of SQLite in the driver's module
 )
 _NO_TEMPORARY = "temporary tables belong to one of the server's connections, on one node: refused"
 CLOSED = {

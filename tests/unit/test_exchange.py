@@ -18,7 +18,7 @@ from pyrqlite import (
     ProgrammingError,
 )
 from pyrqlite.cluster.kinds import Kind
-from pyrqlite.errors import Error, NoLeaderError
+from pyrqlite.errors import Error, NoLeaderError, UnreachableError
 from pyrqlite.flow.exchange import exchange
 from pyrqlite.flow.session import ask
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
@@ -220,7 +220,7 @@ class TestLostAnswers:
     def test_of_a_read_by_all_nodes(self) -> None:
         slow = AnswerLost("slow", timed_out=True)
         error = failure_of(Nodes(AnswerLost("gone"), slow), READ, host="a,b")
-        assert type(error) is OperationalError
+        assert type(error) is UnreachableError
         assert all(word in str(error) for word in ("a:4001", "gone", "b:4001", "slow"))
 
 
@@ -231,7 +231,7 @@ class TestNodesThatCannotBeReached:
 
     def test_all_of_them(self) -> None:
         error = failure_of(Nodes(NotSent("refused"), NotSent("no such name")), host="a,b")
-        assert type(error) is OperationalError
+        assert type(error) is UnreachableError
         assert all(word in str(error) for word in ("a:4001", "refused", "b:4001", "no such name"))
         assert error.node == "http://b:4001"
 
