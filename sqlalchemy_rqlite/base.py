@@ -52,6 +52,8 @@ class RqliteExecutionContext(SQLiteExecutionContext):
         }
         return self._dbapi_connection.cursor(**options)
 
+    create_server_side_cursor = create_default_cursor
+
 
 class RqliteDialect(SQLiteDialect):
     """SQLAlchemy's SQLite dialect over an rqlite server.
@@ -155,6 +157,17 @@ class RqliteDialect(SQLiteDialect):
     def detect_autocommit_setting(self, dbapi_conn: DBAPIConnection) -> bool:
         """Whether the connection has no transactions to roll back."""
         return bool(dbapi_conn.isolation_level == "AUTOCOMMIT")
+
+    def do_close(self, dbapi_connection: DBAPIConnection) -> None:
+        """Close the connection; what was not committed goes without a warning, as it does everywhere here."""
+        if not dbapi_connection.closed:
+            dbapi_connection.rollback()
+        dbapi_connection.close()
+
+    def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
+        """Whether the cluster answers."""
+        dbapi_connection.ping()
+        return True
 
     def is_disconnect(
         self,
