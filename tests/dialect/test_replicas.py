@@ -64,4 +64,8 @@ def test_same_on_every_node(rqlited_cluster: RqlitedCluster) -> None:
     leader = rows(rqlited_cluster.leader().url)
     assert len(leader) == 6
     for url in rqlited_cluster.urls:
-        wait_until(lambda url=url: rows(url) == leader, what=f"{url} has what the leader has")
+
+        def caught_up(url: str = url) -> bool:
+            return rows(url) == leader
+
+        wait_until(caught_up, what=f"{url} has what the leader has")
