@@ -46,7 +46,7 @@ from pyrqlite.types import (
 )
 
 apilevel = "2.0"
-threadsafety = 1
+threadsafety = 2
 paramstyle = "qmark"
 __version__ = "3.0.0.dev0"
 

@@ -16,6 +16,7 @@ from pyrqlite.cluster import cluster
 from pyrqlite.errors import InterfaceError, ProgrammingError
 from pyrqlite.flow.applying import once_settled
 from pyrqlite.flow.controlling import commit_open, pipelining, rollback
+from pyrqlite.flow.deadline import within
 from pyrqlite.flow.executing import execute, execute_many, execute_script
 from pyrqlite.flow.session import (
     DEFAULT,
@@ -174,10 +175,14 @@ class BaseConnection(Generic[C]):
         """Forget the open transaction."""
         rollback(self.session)
 
-    def _behind_interruption(self, flow: Flow[T]) -> Flow[T]:
-        """The flow; where a write was interrupted before, one that finds out about that first."""
+    def _whole(self, flow: Flow[T]) -> Flow[T]:
+        """The flow as it is to be run: where a write was interrupted before, it finds out about that first; and
+        it ends with the deadline."""
         session = self.session
-        return flow if session.work.unsettled is None else once_settled(session, flow)
+        if session.work.unsettled is not None:
+            flow = once_settled(session, flow)
+        deadline = session.options.deadline
+        return flow if deadline is None else within(flow, deadline)
 
     def facts(self) -> list[Fact]:
         """What the open transaction has seen: guarded facts are checked by every node at the commit, checked

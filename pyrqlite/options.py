@@ -17,6 +17,7 @@ import requests
 import tenacity
 
 from pyrqlite.cluster.node import EMBEDDED, Node
+from pyrqlite.cluster.selectors import NodeSelector, make_selector
 from pyrqlite.errors import InterfaceError
 
 LEVELS = ("none", "weak", "linearizable", "strong", "auto")
@@ -88,8 +89,23 @@ class Options:
     freshness_strict: bool = _option(
         "With freshness: bound the age of the data too.", False, _boolean
     )
+    read_from: str | NodeSelector = _option(
+        "Which node answers reads at the levels none and auto: nearest, leader, round_robin, random, or an object "
+        "of your own with a method select (pyrqlite.cluster.selectors).",
+        "nearest",
+        str,
+        True,
+    )
     timeout: float | None = _option(
-        "How long to wait for a node to answer, in seconds; None waits for ever.", 60.0, _seconds
+        "How long to wait for a node to answer, in seconds, with each attempt; None waits for ever.",
+        60.0,
+        _seconds,
+    )
+    deadline: float | None = _option(
+        "How long a call may take with all its attempts and pauses, in seconds: nothing is begun later. None: as "
+        "timeout and the retry policies say.",
+        None,
+        _seconds,
     )
     connect_timeout: float | None = _option(
         "How long to wait for a connection, in seconds; None waits for ever.", 5.0, _seconds, True
@@ -164,8 +180,34 @@ class Options:
     session: requests.Session | None = _option(
         "A requests.Session of your own, to send everything by.", None, None, True
     )
+    discovery: bool = _option(
+        "Learn from the cluster which nodes it has, and use those that can be reached at the addresses that they "
+        "advertise.",
+        True,
+        _boolean,
+        True,
+    )
+    translate_address: Callable[[str], str | None] | None = _option(
+        "A function from the address that a node advertises (`http://host:port`) to the one to use; None leaves "
+        "that node out.",
+        None,
+        None,
+        True,
+    )
+    embedded: Mapping[str, Any] | None = _option(
+        "With a server in this process: what `rqlite_embedded.open_database` takes beside the path, such as "
+        "`{'fk': True}`. The first connection opens it.",
+        None,
+    )
     retry: tenacity.Retrying | None = _option(
         "A tenacity policy for waiting while the cluster has no leader, in place of 10 s with backoff.",
+        None,
+        None,
+        True,
+    )
+    retry_once: tenacity.Retrying | None = _option(
+        "A tenacity policy for sending a write again with exactly_once, in place of a minute and 5 attempts at "
+        "least, with backoff.",
         None,
         None,
         True,
@@ -180,6 +222,7 @@ class Options:
     def __post_init__(self) -> None:
         check_timeout("timeout", self.timeout)
         check_timeout("connect_timeout", self.connect_timeout)
+        check_timeout("deadline", self.deadline)
         if self.level is not None and self.level.lower() not in LEVELS:
             raise InterfaceError(f"level {self.level!r} is none of {', '.join(LEVELS)}")
         if self.freshness is not None:
@@ -190,6 +233,7 @@ class Options:
             raise InterfaceError("a password needs a user")
         if self.max_request_bytes < 1:
             raise InterfaceError("max_request_bytes is a number of bytes, 1 at the least")
+        make_selector(self.read_from)
         if self.embedded_path == "":
             raise InterfaceError("file: needs the path of a file, as in file:app.db")
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 import apsw
 
+from .extensions import add_functions
 from .functions import hide_functions
 from .plans import Plan, is_explain
 from .session import PrepareError, Session
@@ -35,14 +36,22 @@ class DatabaseInUse(RuntimeError):
 class Database:
     """Opens ``path``, an SQLite file, or a temporary one when it is None."""
 
-    def __init__(self, path: str | None, *, fk: bool = False, fsync: Fsync = "full") -> None:
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        fk: bool = False,
+        fsync: Fsync = "full",
+        extensions: bool = False,
+    ) -> None:
         self.fk = fk
+        self.extensions = extensions
         self.fsync = fsync if path is not None else "off"
         self._remove_files: Callable[[], object] = lambda: None
         if path is None:
             folder = tempfile.mkdtemp(prefix="rqlite-")
             # Also at the end of the process, for those who never close.
-            self._remove_files = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._remove_files = weakref.finalize(self, _remove, folder, os.getpid())
             path = os.path.join(folder, "db.sqlite")
         self.path = os.path.abspath(path)
         self._state = StateFile(self.path + "-lock")
@@ -170,7 +179,7 @@ class Database:
         connection.set_busy_timeout(5_000)
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.execute(f"PRAGMA synchronous={self.fsync}")
-        _configure(connection, self.fk)
+        _configure(connection, self.fk, self.extensions)
         return Session(connection, {})
 
     def _open_reader(self) -> Session:
@@ -180,8 +189,14 @@ class Database:
         connection.set_busy_timeout(5_000)
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA synchronous=OFF")  # what clients expect to see
-        _configure(connection, self.fk)
+        _configure(connection, self.fk, self.extensions)
         return Session(connection, self._reader_plans)
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Remove a folder, but not in a process that was forked from its owner."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class StateFile:
@@ -220,10 +235,13 @@ class StateFile:
         os.fsync(self._file)
 
 
-def _configure(connection: apsw.Connection, fk: bool) -> None:
+def _configure(connection: apsw.Connection, fk: bool, extensions: bool) -> None:
     connection.execute(f"PRAGMA foreign_keys={'ON' if fk else 'OFF'}")
     _look_at_schema(connection)
-    hide_functions(connection)
+    if extensions:
+        add_functions(connection)
+    else:
+        hide_functions(connection)
     # As in the server's build, a word in double quotes may be a string.
     for option in (apsw.SQLITE_DBCONFIG_DQS_DML, apsw.SQLITE_DBCONFIG_DQS_DDL):
         connection.config(option, 1)

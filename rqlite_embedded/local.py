@@ -51,13 +51,17 @@ class Handler:
 
 
 def open_database(
-    path: str | os.PathLike[str] | None = None, *, fk: bool = False, fsync: Fsync = "full"
+    path: str | os.PathLike[str] | None = None,
+    *,
+    fk: bool = False,
+    fsync: Fsync = "full",
+    extensions: bool = False,
 ) -> Handler:
     """Open an SQLite file (``app.db``, ``file:app.db``) for requests from this process.
 
     None and ``:memory:`` give a temporary database. Raises DatabaseInUse.
     """
-    database = Database(locate(path, directory=False), fk=fk, fsync=fsync)
+    database = Database(locate(path, directory=False), fk=fk, fsync=fsync, extensions=extensions)
     return Handler(Service(database, Node(api_addr="localhost")))
 
 

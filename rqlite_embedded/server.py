@@ -54,6 +54,7 @@ class Options:
     raft_addr: str = "localhost:4002"
     fk: bool = False
     fsync: Fsync = "full"
+    extensions: bool = False
     auth: str = ""
     tls: TLS | None = None
     allow_origin: str = ""
@@ -149,7 +150,12 @@ async def serve(path: str | os.PathLike[str] | None, options: Options) -> Runnin
     """Serve a database in the running event loop."""
     credentials = Credentials.load(options.auth) if options.auth else None
     context = options.tls.context() if options.tls else None
-    database = Database(locate(path, directory=True), fk=options.fk, fsync=options.fsync)
+    database = Database(
+        locate(path, directory=True),
+        fk=options.fk,
+        fsync=options.fsync,
+        extensions=options.extensions,
+    )
     node = Node(node_id=options.node_id, raft_addr=options.raft_addr, tls=options.tls is not None)
     service = Service(
         database,

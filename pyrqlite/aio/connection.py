@@ -53,7 +53,7 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
 
     async def run(self, flow: Flow[T]) -> T:
         """Run one of the driver's flows."""
-        flow = self._behind_interruption(flow)
+        flow = self._whole(flow)
         if self._busy:
             raise ProgrammingError(
                 "another task is using this connection: open one for each task, they share their sockets"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import (
     IntegrityError,
     InternalError,
@@ -16,6 +17,7 @@ from pyrqlite.errors import (
 )
 from pyrqlite.flow.applying import apply
 from pyrqlite.flow.checking import check, check_undone, compare, conflict, failed_in_pipeline
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.packed import PackedRead, Query, WrongWidth, packed_texts
 from pyrqlite.flow.preparing import Prepared, PreparedRows, prepare, prepare_rows
 from pyrqlite.flow.reading import believed, can_pack, read, read_plain
@@ -26,7 +28,7 @@ from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.writing import all_results, counts, many_items, returned
 from pyrqlite.sql.parameters import Parameters
-from pyrqlite.sql.pragma import PragmaKind, pragma_kind
+from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, StatementKind, parse
@@ -289,9 +291,11 @@ def _look(
     """The results of reads: on the database as it is, or behind the transaction's own writes."""
     if log.writes:
         return (yield from _speculate_behind(session, log, items, check=False))
-    level = "&level=strong" if session.work.conflicted else options.read_query
+    level, kind = options.read_query, options.read_kind
+    if session.work.conflicted:
+        level, kind = f"&level=strong{REDIRECT}", Kind.READ
     target = f"{QUERY}&transaction{level}"
-    answer = yield from ask(session, target, items, options.timeout, repeatable=True)
+    answer = yield from ask(session, target, items, options.timeout, kind)
     if len(answer.results) != len(items):
         raise InternalError("the server gave another number of results than it was asked for")
     return answer.results
@@ -300,9 +304,10 @@ def _look(
 def _read_about(
     session: Session, log: Log, prepared: Prepared, options: CallOptions
 ) -> Flow[Outcome]:
-    """PRAGMA and EXPLAIN: behind the transaction's own DDL where there is any; no fact."""
+    """PRAGMA and EXPLAIN: behind the transaction's own DDL where there is any, and behind its writes where they
+    look at rows; no fact."""
     query = Query(prepared.original, prepared.statement, prepared.values)
-    if not log.changes_schema:
+    if not log.changes_schema and not (log.writes and looks_at_rows(prepared.statement)):
         return (yield from read_plain(session, query, options))
     results = yield from _speculate_behind(
         session, log, [item(prepared.statement.text, prepared.values)]
@@ -473,7 +478,7 @@ def commit(session: Session, log: Log) -> Flow[None]:
     if checked:
         yield from check(session, log, checked)
     steps = list(log.steps())
-    target = f"{EXECUTE}&transaction&redirect"
+    target = f"{EXECUTE}&transaction{REDIRECT}"
     items = [step.item for step in steps]
     answer = yield from apply(session, items, target, session.options.timeout)
     for step, result in zip(steps, answer.results, strict=False):

@@ -20,6 +20,7 @@ _READ_WITH_ARGUMENT = frozenset(
     {"foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo", "integrity_check",
      "quick_check", "table_info", "table_list", "table_xinfo"}
 )  # fmt: skip
+_LOOKING_AT_ROWS = frozenset({"foreign_key_check", "integrity_check", "quick_check"})
 _WRITE_WITH_ARGUMENT = frozenset({"application_id", "user_version"})
 _WRITE = frozenset({"optimize", "incremental_vacuum"})
 _STATE_WITHOUT_ARGUMENT = frozenset({"shrink_memory", "wal_checkpoint"})
@@ -44,6 +45,11 @@ def pragma_kind(statement: Statement) -> PragmaKind:
     if name in _STATE_WITHOUT_ARGUMENT:
         return PragmaKind.CONNECTION_STATE
     return PragmaKind.READ
+
+
+def looks_at_rows(statement: Statement) -> bool:
+    """Whether this is a PRAGMA whose answer depends on what the tables hold."""
+    return statement.verb == "PRAGMA" and pragma_name(statement) in _LOOKING_AT_ROWS
 
 
 def advice(name: str) -> str:

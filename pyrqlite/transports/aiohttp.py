@@ -57,7 +57,11 @@ class AiohttpTransport:
                 if body.found_closed:
                     continue
                 sent = body.left and not isinstance(error, _NEVER_CONNECTED)
-                raise (AnswerLost if sent else NotSent)(self._said(error, request)) from error
+                said = self._said(error, request)
+                if not sent:
+                    raise NotSent(said) from error
+                timed_out = isinstance(error, asyncio.TimeoutError)
+                raise AnswerLost(said, timed_out=timed_out) from error
             except asyncio.CancelledError as error:
                 if body.left:
                     raise

@@ -35,6 +35,8 @@ _NEVER_LEFT = frozenset(
     }
 )
 
+_TIMED_OUT = (pycurl.E_ABORTED_BY_CALLBACK, pycurl.E_OPERATION_TIMEDOUT)
+
 
 class CurlTransport:
     """Keeps curl handles, each with its sockets, and hands each to one thread at a time."""
@@ -52,7 +54,7 @@ class CurlTransport:
         self._ca_cert = wire.ca_cert or _system_certificates()
 
     def send(self, node: Node, request: Request) -> Response:
-        curl = self._taken(request.repeatable) or self._new()
+        curl = self._taken(node, request.repeatable) or self._new()
         body = BytesIO()
         head: list[bytes] = []
         curl.setopt(pycurl.URL, f"{node}{request.target}")
@@ -68,18 +70,20 @@ class CurlTransport:
             curl.close()
             if code == pycurl.E_ABORTED_BY_CALLBACK:
                 text = f"no answer within {request.timeout} s"
-            raise (NotSent if never_left else AnswerLost)(text) from error
+            if never_left:
+                raise NotSent(text) from error
+            raise AnswerLost(text, timed_out=code in _TIMED_OUT) from error
         except BaseException:
             curl.close()
             raise
         status = curl.getinfo(pycurl.RESPONSE_CODE)
-        if not self._idle.put(request.repeatable, curl):
+        if not self._idle.put((node, request.repeatable), curl):
             curl.close()
         return Response(status, Head(head), body.getvalue(), node)
 
-    def _taken(self, repeatable: bool) -> pycurl.Curl | None:
+    def _taken(self, node: Node, repeatable: bool) -> pycurl.Curl | None:
         """An idle handle whose socket the node has not closed meanwhile: curl itself looks only at times."""
-        while (curl := self._idle.take(repeatable)) is not None:
+        while (curl := self._idle.take((node, repeatable))) is not None:
             poll = select.poll()
             socket_number = curl.getinfo(pycurl.ACTIVESOCKET)
             if socket_number < 0:
@@ -111,7 +115,7 @@ class CurlTransport:
         return curl
 
     def close(self) -> None:
-        for curl in self._idle.drain():
+        for curl in self._idle.close():
             _close(curl)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.errors import NotSupportedError, OperationalError
+from pyrqlite.errors import InterfaceError, NotSupportedError, OperationalError
 from pyrqlite.flow.steps import Request, Response
 from pyrqlite.transports import Wire
 
@@ -24,14 +24,16 @@ class Handler(Protocol):
         """Close the database."""
 
 
-def open_handler(path: str | None) -> Handler:
-    """Open the database at `path` (a directory), or one in memory."""
+def open_handler(path: str | None, settings: Mapping[str, Any]) -> Handler:
+    """Open the database at `path`, or one in memory."""
     try:
         from rqlite_embedded import DatabaseInUse, open_database
     except ImportError as error:
         raise _not_installed(error) from error
     try:
-        return open_database(path)
+        return open_database(path, **settings)
+    except TypeError as error:
+        raise InterfaceError(f"the option embedded: {error}") from error
     except DatabaseInUse as error:
         raise OperationalError(str(error)) from error
 

@@ -57,7 +57,10 @@ class RequestsTransport:
                 **options,  # type: ignore[arg-type]
             )
         except requests.RequestException as error:
-            raise (NotSent if _never_left(error) else AnswerLost)(str(error)) from error
+            if _never_left(error):
+                raise NotSent(str(error)) from error
+            timed_out = isinstance(error, requests.Timeout)
+            raise AnswerLost(str(error), timed_out=timed_out) from error
         except LocationParseError as error:
             raise NotSent(str(error)) from error
         except OSError as error:

@@ -78,7 +78,8 @@ class Urllib3Transport:
             status, headers, body, reusable = read_answer(line.sock, request.method)
         except (OSError, HTTPError, http.client.HTTPException) as error:
             line.reset()
-            raise AnswerLost(_said(error, request.timeout)) from error
+            timed_out = isinstance(error, TimeoutError)
+            raise AnswerLost(_said(error, request.timeout), timed_out=timed_out) from error
         except BaseException:
             line.reset()
             raise
@@ -110,7 +111,7 @@ class Urllib3Transport:
         return HTTPConnection(node.host, node.port, timeout=timeout)
 
     def close(self) -> None:
-        for line in self._idle.drain():
+        for line in self._idle.close():
             line.close()
 
 

@@ -154,29 +154,16 @@ def http_error(status: int, body: str, node: str) -> errors.DatabaseError:
     return error
 
 
-# What the server says of a whole call when it has certainly applied none of it.
-_NOTHING_APPLIED = (
-    "leadership transfer in progress",
-    "stale read",
-    "store not open",
-    "store not ready",
-    "timed out enqueuing operation",
-)
+def is_sqlites_word(text: str) -> bool:
+    """Whether what the server said of a call as a whole comes from SQLite, which has then applied none of it."""
+    known = type(statement_error(text)) is not errors.OperationalError
+    return known or text.startswith(("cannot ", "database "))
 
 
-def call_error(text: str, node: str, repeatable: bool) -> errors.DatabaseError:
-    """The error for what the server said of a call as a whole, in an answer of status 200.
-
-    For a write, what is neither SQLite's word nor a known refusal leaves open whether it was applied.
-    """
+def call_error(text: str, node: str) -> errors.DatabaseError:
+    """The error for what the server said of a call as a whole, in an answer of status 200, and applied nothing."""
     error = statement_error(text)
-    if type(error) is errors.OperationalError and not text.startswith(("cannot ", "database ")):
-        if repeatable or text in _NOTHING_APPLIED:
-            error = errors.OperationalError(f"{node} said: {text}")
-        else:
-            error = errors.OutcomeUnknownError(
-                f"{node} said: {text}. The write may have been applied, or may still be; it was not sent again. "
-                "Look whether it took effect before you repeat it."
-            )
+    if not is_sqlites_word(text):
+        error = errors.OperationalError(f"{node} said: {text}")
     error.node, error.http_status = node, 200
     return error

@@ -480,6 +480,14 @@ class TestForeignKeys:
         with EmbeddedServer(None, Options(fk=True)) as running:
             yield running.url
 
+    def test_pragma_sees_violations_of_the_transaction(self, one: Connection) -> None:
+        one.execute("CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t)")
+        one.commit()
+        one.execute("INSERT INTO child VALUES (1, 2)")
+        assert query(one, "PRAGMA foreign_key_check") == [("child", 1, "t", 0)]
+        one.execute("INSERT INTO t VALUES (2, 0, '')")
+        assert query(one, "PRAGMA foreign_key_check") == []
+
     def test_deferred_ones_fail_at_the_commit(self, enforcing: str) -> None:
         with pyrqlite.connect(enforcing, autocommit=False) as one:
             one.execute("CREATE TABLE p (id INTEGER PRIMARY KEY)")

@@ -1,0 +1,154 @@
+"""Test databases: the server in this process, unless TEST NAME is the address of another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.db.utils import NotSupportedError
+
+import pyrqlite
+from pyrqlite.flow.exchange import exchange
+from pyrqlite.flow.steps import Request
+
+_CLONES = "DJANGO_RQLITE_CLONES"
+_SERVER = ("HOST", "PORT", "USER", "PASSWORD")
+
+
+class DatabaseCreation(BaseDatabaseCreation):
+    """A cluster holds one database, so there is no place in it for a second one.
+
+    TEST NAME is `:memory:` (the default) or a path, for a server in this process, or the URL of a server whose
+    whole content the tests may drop.
+    """
+
+    _kept: dict[str, Any] | None = None
+
+    def _get_test_db_name(self) -> str:
+        name = self.connection.settings_dict["TEST"]["NAME"] or ":memory:"
+        return os.fspath(name)
+
+    def create_test_db(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the test database, and let the connection use it."""
+        self._refuse_the_real_one()
+        self.connection.close()
+        settings_dict = self.connection.settings_dict
+        self._kept = {key: settings_dict[key] for key in _SERVER}
+        settings_dict.update(dict.fromkeys(_SERVER, ""))
+        return super().create_test_db(*args, **kwargs)
+
+    def destroy_test_db(self, *args: Any, **kwargs: Any) -> None:
+        """Remove the test database, and let the connection use the real one."""
+        super().destroy_test_db(*args, **kwargs)
+        if self._kept is not None:
+            self.connection.settings_dict.update(self._kept)
+            self._kept = None
+
+    def _refuse_the_real_one(self) -> None:
+        settings_dict = self.connection.settings_dict
+        name = self._get_test_db_name()
+        real = settings_dict["NAME"] and os.fspath(settings_dict["NAME"])
+        if settings_dict["HOST"]:
+            from pyrqlite.options import Options, resolve
+
+            options = Options(host=settings_dict["HOST"], port=int(settings_dict["PORT"] or 4001))
+            if name.startswith(("http://", "https://")):
+                wanted = {(node.host, node.port) for node in resolve(Options(name)).nodes()}
+                if wanted & {(node.host, node.port) for node in options.nodes()}:
+                    raise ImproperlyConfigured(
+                        "TEST NAME is the address of the real database, which the tests would drop"
+                    )
+        elif real and real == name and real != ":memory:":
+            raise ImproperlyConfigured("TEST NAME is the real database, which the tests would drop")
+
+    def _create_test_db(self, verbosity: int, autoclobber: bool, keepdb: bool = False) -> str:
+        name = self._get_test_db_name()
+        if not keepdb:
+            self._destroy_test_db(name, verbosity)
+        return name
+
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        if test_database_name.startswith(("http://", "https://")):
+            self._drop_everything(test_database_name)
+        elif test_database_name == ":memory:":
+            from django_rqlite.base import drop_from_memory
+            from django_rqlite.settings import in_process_target
+
+            drop_from_memory(in_process_target(":memory:", self.connection.alias))
+        else:
+            path = test_database_name.removeprefix("file:")
+            for suffix in ("", "-lock", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(path + suffix)
+
+    # Copies for tests in parallel: each process has a server of its own, on a file.
+
+    def get_test_db_clone_settings(self, suffix: str) -> dict[str, Any]:
+        """The settings by which a process finds its copy."""
+        settings_dict = self.connection.settings_dict
+        name = os.fspath(settings_dict["NAME"])
+        if name.startswith(("http://", "https://")):
+            raise NotSupportedError(
+                "tests in parallel need a server for each process: leave TEST NAME out, or give a path"
+            )
+        if name == ":memory:":
+            folder = os.environ.get(_CLONES) or tempfile.mkdtemp(prefix="django-rqlite-")
+            os.environ[_CLONES] = folder  # for the processes that this one starts
+            name = os.path.join(folder, f"{self.connection.alias}.db")
+        root, extension = os.path.splitext(name)
+        options = settings_dict["OPTIONS"]
+        embedded = {**(options.get("embedded") or {}), "fsync": "off"}
+        return {
+            **settings_dict,
+            "NAME": f"{root}_{suffix}{extension}",
+            "OPTIONS": {**options, "embedded": embedded},
+        }
+
+    def _clone_test_db(self, suffix: str, verbosity: int, keepdb: bool = False) -> None:
+        target = self.get_test_db_clone_settings(suffix)["NAME"].removeprefix("file:")
+        if keepdb and os.access(target, os.F_OK):
+            return
+        self._destroy_test_db(target, verbosity)
+        self.connection.ensure_connection()
+        with open(target, "wb") as file:
+            file.write(_backup(self.connection.connection))
+
+    def setup_worker_connection(self, _worker_id: int) -> None:
+        """In a process of its own: use its copy. What was inherited is its parent's to close."""
+        self.connection.settings_dict.update(self.get_test_db_clone_settings(str(_worker_id)))
+        self.connection.connection = None
+
+    def _drop_everything(self, address: str) -> None:
+        """Drop all views, and then all tables with their indexes and triggers, in one request."""
+        options = {
+            key: value
+            for key, value in self.connection.settings_dict["OPTIONS"].items()
+            if key != "isolation_level"
+        }
+        connection = pyrqlite.connect(address, **options, autocommit=True)
+        with contextlib.closing(connection):
+            names = connection.execute(
+                "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') "
+                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type DESC"
+            ).fetchall()
+            drops = [
+                'DROP {} IF EXISTS "{}"'.format(kind, name.replace('"', '""'))
+                for kind, name in names
+            ]
+            if drops:
+                connection.executescript(";\n".join(drops))
+
+    def test_db_signature(self) -> tuple[Any, ...]:
+        """What tells test databases apart."""
+        name = self._get_test_db_name()
+        return (name, self.connection.alias) if name == ":memory:" else (name,)
+
+
+def _backup(connection: pyrqlite.Connection) -> bytes:
+    """The whole database, as a file of SQLite."""
+    request = Request("GET", "/db/backup", None, True, connection.options.timeout)
+    return connection.run(exchange(connection.session.cluster, request)).body

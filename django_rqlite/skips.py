@@ -1,0 +1,60 @@
+"""Tests of Django's own suite that cannot hold here, by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+_ALWAYS = {
+    "SQLite stores values rounded to 15 significant digits.": {
+        "model_fields.test_decimalfield.DecimalFieldTests.test_fetch_from_db_without_float_rounding",
+    },
+    "SQLite naively remakes the table on field alteration.": {
+        "schema.tests.SchemaTests.test_unique_no_unnecessary_fk_drops",
+        "schema.tests.SchemaTests.test_unique_and_reverse_m2m",
+        "schema.tests.SchemaTests.test_alter_field_default_doesnt_perform_queries",
+        "schema.tests.SchemaTests.test_rename_column_renames_deferred_sql_references",
+    },
+    "SQLite doesn't support negative precision for ROUND().": {
+        "db_functions.math.test_round.RoundTests.test_null_with_negative_precision",
+        "db_functions.math.test_round.RoundTests.test_decimal_with_negative_precision",
+        "db_functions.math.test_round.RoundTests.test_float_with_negative_precision",
+        "db_functions.math.test_round.RoundTests.test_integer_with_negative_precision",
+    },
+    "The query with its parameters is known to the server alone.": {
+        "backends.base.test_base.ExecuteWrapperTests.test_wrapper_debug",
+    },
+    "It counts the names of Django's own functions in the SQL; here there is plain SQL.": {
+        f"db_functions.datetime.test_extract_trunc.{case}.test_extract_year_{name}_lookup"
+        for case in ("DateFunctionTests", "DateFunctionWithTimeZoneTests")
+        for name in ("exact", "greaterthan", "lessthan")
+    },
+    "It is about the module sqlite3: its versions, its transaction modes, its limit of 999 parameters.": {
+        "backends.sqlite.test_features.FeaturesTests.test_supports_json_field_operational_error",
+        "backends.sqlite.tests.Tests.test_check_database_version_supported",
+        "backends.sqlite.tests.TestTransactionMode.test_valid_transaction_modes",
+        "backends.sqlite.tests.TestTransactionMode.test_invalid_transaction_mode",
+        "backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size",
+    },
+    "Foreign keys cannot be switched off, and the schema editor has no need of that.": {
+        "backends.sqlite.tests.SchemaTests.test_constraint_checks_disabled_atomic_allowed",
+        "backends.sqlite.tests.SchemaTests.test_disable_constraint_checking_failure_disallowed",
+    },
+    "Who has counted rows that another transaction then deletes has to run again: that is SERIALIZABLE.": {
+        "delete_regress.tests.DeleteLockingTest.test_concurrent_delete",
+    },
+    "A test database is known by TEST NAME alone, and copied to a file however processes start.": {
+        "backends.sqlite.test_creation.TestDbSignatureTests.test_custom_test_name",
+        "backends.sqlite.test_creation.TestDbSignatureTests.test_get_test_db_clone_settings_not_supported",
+    },
+}
+_NEEDED: dict[str, set[str]] = {}
+
+
+def skips(functions: Collection[str]) -> dict[str, set[str]]:
+    """The tests, on a server that has these functions."""
+    lacking = {
+        f"The server has no function {name}(), which needs an extension.": tests
+        for name, tests in _NEEDED.items()
+        if name not in functions
+    }
+    return {**_ALWAYS, **lacking}
