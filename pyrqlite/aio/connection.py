@@ -40,7 +40,7 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
     _cursor_class = AsyncCursor
 
     def __init__(self, options: Options) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._busy = False
         super().__init__(options)
 
@@ -68,7 +68,7 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
             self._busy = False
 
     def _check_loop(self) -> None:
-        if asyncio.get_running_loop() is not self._loop:
+        if asyncio.get_running_loop() is not self.loop:
             raise ProgrammingError(
                 "this connection belongs to another event loop: open one in each loop"
             )

@@ -56,8 +56,8 @@ class Request(NamedTuple):
 
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
-    WRITE where the request is not repeatable. `upload` stands in the place of a body, `download` takes that of
-    the answer.
+    WRITE where the request is not repeatable. `at` is the only node that it may be sent to, where it matters.
+    `upload` stands in the place of a body, `download` takes that of the answer.
     """
 
     method: str
@@ -66,6 +66,7 @@ class Request(NamedTuple):
     repeatable: bool
     timeout: float | None
     kind: Kind | None = None
+    at: Node | None = None
     upload: Upload | None = None
     download: Download | None = None
 
