@@ -29,6 +29,7 @@ demo: .venv-demo/installed
 	.venv-demo/bin/python -m pyrqlite demo
 
 test: .venv-test/installed
+	.venv-test/bin/python -m pytest $(PYTEST_ARGS) tests/sqlalchemy_suite
 	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 	.venv-test/bin/python -m tests.django.suite --parallel 2
 

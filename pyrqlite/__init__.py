@@ -5,6 +5,7 @@ from pyrqlite.connecting import connect
 from pyrqlite.connection import Connection
 from pyrqlite.cursor import Cursor
 from pyrqlite.errors import (
+    AccessDeniedError,
     DatabaseError,
     DataError,
     Error,
@@ -17,6 +18,7 @@ from pyrqlite.errors import (
     OutcomeUnknownError,
     ProgrammingError,
     SerializationError,
+    UnreachableError,
     Warning,
 )
 from pyrqlite.retrying import run_transaction
@@ -45,7 +47,7 @@ from pyrqlite.types import (
 )
 
 apilevel = "2.0"
-threadsafety = 1
+threadsafety = 2
 paramstyle = "qmark"
 __version__ = "3.0.0.dev0"
 
@@ -57,6 +59,7 @@ __all__ = [
     "PARSE_DECLTYPES",
     "ROWID",
     "STRING",
+    "AccessDeniedError",
     "Binary",
     "Connection",
     "Cursor",
@@ -82,6 +85,7 @@ __all__ = [
     "Timestamp",
     "TimestampFromTicks",
     "UncommittedWarning",
+    "UnreachableError",
     "Warning",
     "adapters",
     "apilevel",

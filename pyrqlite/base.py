@@ -16,6 +16,7 @@ from pyrqlite.cluster import cluster
 from pyrqlite.errors import InterfaceError, ProgrammingError
 from pyrqlite.flow.applying import once_settled
 from pyrqlite.flow.controlling import commit_open, pipelining, rollback
+from pyrqlite.flow.deadline import within
 from pyrqlite.flow.executing import execute, execute_many, execute_script
 from pyrqlite.flow.session import (
     DEFAULT,
@@ -91,14 +92,16 @@ class BaseConnection(Generic[C]):
 
     @property
     def isolation_level(self) -> str:
-        """SERIALIZABLE, READ COMMITTED or AUTOCOMMIT; can be set between transactions."""
+        """SERIALIZABLE, READ COMMITTED or AUTOCOMMIT (as in `sqlite3`, None is that too); can be set between
+        transactions."""
         return "AUTOCOMMIT" if self._work.autocommit else self._work.isolation.value
 
     @isolation_level.setter
-    def isolation_level(self, name: str) -> None:
+    def isolation_level(self, name: str | None) -> None:
         if self.in_transaction:
             raise ProgrammingError("commit or roll back before another isolation level is set")
-        work = _work(dataclasses.replace(self.options, isolation_level=name, autocommit=False))
+        level = "AUTOCOMMIT" if name is None else name
+        work = _work(dataclasses.replace(self.options, isolation_level=level, autocommit=False))
         self._work.autocommit, self._work.isolation = work.autocommit, work.isolation
         self._work.log = None
 
@@ -172,10 +175,14 @@ class BaseConnection(Generic[C]):
         """Forget the open transaction."""
         rollback(self.session)
 
-    def _behind_interruption(self, flow: Flow[T]) -> Flow[T]:
-        """The flow; where a write was interrupted before, one that finds out about that first."""
+    def _whole(self, flow: Flow[T]) -> Flow[T]:
+        """The flow as it is to be run: where a write was interrupted before, it finds out about that first; and
+        it ends with the deadline."""
         session = self.session
-        return flow if session.work.unsettled is None else once_settled(session, flow)
+        if session.work.unsettled is not None:
+            flow = once_settled(session, flow)
+        deadline = session.options.deadline
+        return flow if deadline is None else within(flow, deadline)
 
     def facts(self) -> list[Fact]:
         """What the open transaction has seen: guarded facts are checked by every node at the commit, checked
@@ -299,9 +306,8 @@ class BaseCursor:
         return self
 
     def close(self) -> None:
-        """Forget the rows. The cursor cannot be used afterwards."""
-        self._forget()
-        self._closed = True
+        """Forget the rows. The cursor cannot be used afterwards; its counts can be read as in `sqlite3`."""
+        self._rows, self._closed = None, True
 
     def __iter__(self) -> Iterator[Any]:
         return self

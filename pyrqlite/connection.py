@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyrqlite.base import BaseConnection
 from pyrqlite.cluster import cluster
+from pyrqlite.cluster.forks import with_lock
 from pyrqlite.cursor import Cursor
 from pyrqlite.flow.controlling import abandon_block, close_block, open_block
 from pyrqlite.flow.run import blocking, run
 from pyrqlite.flow.steps import Flow
+from pyrqlite.options import Options
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from pyrqlite.admin.front import Admin
 
 T = TypeVar("T")
 
@@ -25,24 +29,43 @@ class Connection(BaseConnection[Cursor]):
 
     As a context manager it does what `sqlite3`'s does: it commits, or rolls back where an error passes
     through, and stays open.
+
+    Threads may share it: in autocommit mode their statements run side by side, and in a transaction, which is
+    then theirs together, one after the other.
     """
 
+    _lock: Any
     _cursor_class = Cursor
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        with_lock(self)
 
     def _acquire(self) -> cluster.Cluster:
         return cluster.acquire(self.options)
 
     def run(self, flow: Flow[T]) -> T:
         """Run one of the driver's flows."""
-        return run(self._behind_interruption(flow), self.session.cluster.transport.send)
+        session = self.session
+        flow = self._whole(flow)
+        if session.work.autocommit and session.work.log is None:
+            return run(flow, session.cluster.transport.send)
+        with self._lock:
+            return run(flow, session.cluster.transport.send)
 
     execute = blocking(BaseConnection._execute)
     executemany = blocking(BaseConnection._executemany)
     executescript = blocking(BaseConnection._executescript)
     commit = blocking(BaseConnection._commit)
     ping = blocking(BaseConnection._ping)
-    rollback = BaseConnection._rollback
     pipeline = BaseConnection._pipeline
+
+    @property
+    def admin(self) -> Admin:
+        """Administration of the cluster: nodes, backups, loading."""
+        from pyrqlite.admin.front import Admin
+
+        return Admin(self)
 
     @property
     def autocommit(self) -> bool:
@@ -51,20 +74,28 @@ class Connection(BaseConnection[Cursor]):
 
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
-        if value and not self._work.autocommit:
-            self.commit()
-        self._work.autocommit = value
+        with self._lock:
+            if value and not self._work.autocommit:
+                self.commit()
+            self._work.autocommit = value
+
+    def rollback(self) -> None:
+        """Forget the open transaction."""
+        with self._lock:
+            self._rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A block that is committed at its end, or rolled back where an error passes through; inside of
         another transaction it is a savepoint."""
         session = self.session
-        block = open_block(session)
+        with self._lock:
+            block = open_block(session)
         try:
             yield
         except BaseException:
-            abandon_block(session, block)
+            with self._lock:
+                abandon_block(session, block)
             raise
         self.run(close_block(session, block))
 

@@ -6,6 +6,7 @@ calls commit(), and must lose nothing by an upgrade. New code uses `pyrqlite.con
 
 import sqlite3
 import ssl
+import sys
 from typing import Any
 
 import pyrqlite.connection
@@ -39,6 +40,7 @@ from pyrqlite import (
     TimeFromTicks,
     Timestamp,
     TimestampFromTicks,
+    UnreachableError,
     Warning,
     adapters,
     apilevel,
@@ -49,6 +51,13 @@ from pyrqlite import (
     threadsafety,
 )
 from pyrqlite.options import DEFAULT_PORT, UNLIMITED_REDIRECTS, Options
+
+if not hasattr(sys.modules.get("sqlalchemy_rqlite", pyrqlite), "run_transaction"):
+    # The older dialect asks for this module; it would let transactions pass for what they are not.
+    raise ImportError(
+        "the files of sqlalchemy-rqlite 2 stand in the place of those of pyrqlite 3, which brings the dialect. "
+        "Run: pip uninstall sqlalchemy-rqlite; then: pip install --force-reinstall --no-deps pyrqlite"
+    )
 
 
 class Connection(pyrqlite.connection.Connection):
@@ -133,6 +142,7 @@ __all__ = [
     "TimeFromTicks",
     "Timestamp",
     "TimestampFromTicks",
+    "UnreachableError",
     "Warning",
     "adapters",
     "apilevel",

@@ -4,6 +4,16 @@ for the standard library (or for this driver's 2.x releases, which raised those)
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """An attempt that failed: the node's address, why, and when (as by time.time())."""
+
+    node: str
+    cause: str
+    time: float
 
 
 class Warning(sqlite3.Warning):
@@ -15,7 +25,11 @@ class Error(sqlite3.Error):
 
     `http_status`, `body` and `node` say what the server answered and which one it was, where an answer
     was the cause; `sqlite_errorname` is SQLite's name of the error, as in `sqlite3`, where its text tells.
+    `attempts` are the attempts of the request that failed, in their order; none where its first answer was
+    rqlite's word on the statement itself.
     """
+
+    attempts: Sequence[Attempt] = ()
 
     http_status: int | None = None
     body: str | None = None
@@ -58,6 +72,19 @@ class NotSupportedError(DatabaseError, sqlite3.NotSupportedError):
 
 class NoLeaderError(OperationalError):
     """The cluster has no leader just now. Nothing was applied."""
+
+
+class AccessDeniedError(OperationalError):
+    """The node refuses these credentials, or the user lacks a permission. Nothing was applied.
+
+    `permission` is what rqlite calls what the request needs, such as `execute`; several have a blank between.
+    """
+
+    permission: str | None = None
+
+
+class UnreachableError(OperationalError):
+    """No node could be reached. Nothing was applied."""
 
 
 class SerializationError(OperationalError):

@@ -17,6 +17,7 @@ import requests
 import tenacity
 
 from pyrqlite.cluster.node import EMBEDDED, Node
+from pyrqlite.cluster.selectors import NodeSelector, make_selector
 from pyrqlite.errors import InterfaceError
 
 LEVELS = ("none", "weak", "linearizable", "strong", "auto")
@@ -61,8 +62,8 @@ class Options:
         default=None,
         metadata={
             "doc": "A URL `http(s)://user:password@host:4001,host2:4001/?level=...`; `:memory:` for a server "
-            "in this process whose data is gone with the connection; `:memory:NAME` for one that the connections "
-            "to this name share; `file:PATH` for one that keeps its data.",
+            "in this process whose data is gone with the connection, `:memory:NAME` for one that all connections "
+            "with that name share; `file:PATH` for one that keeps it.",
             "parse": None,
             "cluster": True,
         },
@@ -88,8 +89,23 @@ class Options:
     freshness_strict: bool = _option(
         "With freshness: bound the age of the data too.", False, _boolean
     )
+    read_from: str | NodeSelector = _option(
+        "Which node answers reads at the levels none and auto: nearest, leader, round_robin, random, or an object "
+        "of your own with a method select (pyrqlite.cluster.selectors).",
+        "nearest",
+        str,
+        True,
+    )
     timeout: float | None = _option(
-        "How long to wait for a node to answer, in seconds; None waits for ever.", 60.0, _seconds
+        "How long to wait for a node to answer, in seconds, with each attempt; None waits for ever.",
+        60.0,
+        _seconds,
+    )
+    deadline: float | None = _option(
+        "How long a call may take with all its attempts and pauses, in seconds: nothing is begun later. None: as "
+        "timeout and the retry policies say.",
+        None,
+        _seconds,
     )
     connect_timeout: float | None = _option(
         "How long to wait for a connection, in seconds; None waits for ever.", 5.0, _seconds, True
@@ -164,6 +180,20 @@ class Options:
     session: requests.Session | None = _option(
         "A requests.Session of your own, to send everything by.", None, None, True
     )
+    discovery: bool = _option(
+        "Learn from the cluster which nodes it has, and use those that can be reached at the addresses that they "
+        "advertise.",
+        True,
+        _boolean,
+        True,
+    )
+    translate_address: Callable[[str], str | None] | None = _option(
+        "A function from the address that a node advertises (`http://host:port`) to the one to use; None leaves "
+        "that node out.",
+        None,
+        None,
+        True,
+    )
     embedded: Mapping[str, Any] | None = _option(
         "With a server in this process: what `rqlite_embedded.open_database` takes beside the path, such as "
         "`{'fk': True}`. The first connection opens it.",
@@ -171,6 +201,13 @@ class Options:
     )
     retry: tenacity.Retrying | None = _option(
         "A tenacity policy for waiting while the cluster has no leader, in place of 10 s with backoff.",
+        None,
+        None,
+        True,
+    )
+    retry_once: tenacity.Retrying | None = _option(
+        "A tenacity policy for sending a write again with exactly_once, in place of a minute and 5 attempts at "
+        "least, with backoff.",
         None,
         None,
         True,
@@ -185,6 +222,7 @@ class Options:
     def __post_init__(self) -> None:
         check_timeout("timeout", self.timeout)
         check_timeout("connect_timeout", self.connect_timeout)
+        check_timeout("deadline", self.deadline)
         if self.level is not None and self.level.lower() not in LEVELS:
             raise InterfaceError(f"level {self.level!r} is none of {', '.join(LEVELS)}")
         if self.freshness is not None:
@@ -195,6 +233,7 @@ class Options:
             raise InterfaceError("a password needs a user")
         if self.max_request_bytes < 1:
             raise InterfaceError("max_request_bytes is a number of bytes, 1 at the least")
+        make_selector(self.read_from)
         if self.embedded_path == "":
             raise InterfaceError("file: needs the path of a file, as in file:app.db")
 
@@ -208,11 +247,8 @@ class Options:
     @property
     def is_embedded(self) -> bool:
         """Whether the server is the one in this process."""
-        return (
-            self.scheme == ":memory:"
-            or self.embedded_path is not None
-            or (self.target is not None and self.target.startswith(":memory:"))
-        )
+        in_memory = self.scheme == ":memory:" or (self.target or "").startswith(":memory:")
+        return in_memory or self.embedded_path is not None
 
     def nodes(self) -> list[Node]:
         """The nodes that the user named, in their order."""
@@ -221,6 +257,11 @@ class Options:
         named = (_node(self.scheme, part.strip(), self.port) for part in self.host.split(","))
         return list(dict.fromkeys(named))
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the user's nodes are spoken to by TLS only."""
+        return self.scheme == "https"
+
     def shared_by(self) -> tuple[Any, ...] | None:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""
         if self.is_embedded:
@@ -228,7 +269,7 @@ class Options:
             if path is not None:
                 return ("embedded", os.path.realpath(path))
             name = (self.target or "").removeprefix(":memory:")
-            return ("memory", name) if name else None
+            return ("in memory", name) if name else None
         fields = (f for f in dataclasses.fields(self) if f.metadata["cluster"])
         return tuple(_hashable(getattr(self, f.name)) for f in fields)
 
@@ -275,19 +316,22 @@ def _from_url(url: str) -> Mapping[str, Any]:
     if credentials:
         user, _, password = credentials.partition(":")
         found.update(user=unquote(user), password=unquote(password))
+    for key, text in parse_qsl(query, keep_blank_values=True):
+        found[key] = option_from_text(key, text)
+    return found
+
+
+def option_from_text(key: str, text: str) -> Any:
+    """The value of an option as a URL writes it; InterfaceError for what is none."""
     known = {
         f.name: f.metadata["parse"] for f in dataclasses.fields(Options) if f.metadata["parse"]
     }
-    for key, text in parse_qsl(query, keep_blank_values=True):
-        if key not in known:
-            raise InterfaceError(
-                f"{key!r} is no option of a URL: there are {', '.join(sorted(known))}"
-            )
-        try:
-            found[key] = known[key](text)
-        except ValueError as error:
-            raise InterfaceError(f"the option {key}={text} of the URL: {error}") from error
-    return found
+    if key not in known:
+        raise InterfaceError(f"{key!r} is no option of a URL: there are {', '.join(sorted(known))}")
+    try:
+        return known[key](text)
+    except ValueError as error:
+        raise InterfaceError(f"the option {key}={text} of the URL: {error}") from error
 
 
 def _node(scheme: str, address: str, port: int) -> Node:

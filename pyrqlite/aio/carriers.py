@@ -93,4 +93,4 @@ class EmbeddedCarrier:
         """Wait for a call that was cancelled."""
         self._thread.shutdown(wait=False)
         if self._call is not None and not self._call.done():
-            await asyncio.wait([asyncio.wrap_future(self._call)])
+            await asyncio.gather(asyncio.wrap_future(self._call), return_exceptions=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from pyrqlite.cluster.forks import with_lock
 from pyrqlite.sql.schema import Schema
 
 K = TypeVar("K")
@@ -16,9 +16,11 @@ V = TypeVar("V")
 class Cache(Generic[K, V]):
     """A dictionary that forgets what came first when there is too much. Asking it takes no lock."""
 
+    _lock: Any
+
     def __init__(self, size: int) -> None:
         self._size = size
-        self._lock = threading.Lock()
+        with_lock(self)
         self._items: dict[K, V] = {}
         self.get: Callable[[K], V | None] = self._items.get
 

@@ -5,31 +5,54 @@ from __future__ import annotations
 import atexit
 import base64
 import os
-import threading
+import time
+from typing import Any
 
 from pyrqlite.cluster.cache import Cache, SchemaCache
+from pyrqlite.cluster.discovery import Sight
+from pyrqlite.cluster.flight import SingleFlight
+from pyrqlite.cluster.forks import with_lock
+from pyrqlite.cluster.kinds import Kind
+from pyrqlite.cluster.node import Node, node_from_url
 from pyrqlite.cluster.policies import until_the_outcome_is_known, until_there_is_a_leader
 from pyrqlite.cluster.pool import NodePool
+from pyrqlite.cluster.selectors import Nearest, make_selector
 from pyrqlite.cluster.sharing import Shared
 from pyrqlite.errors import InterfaceError
 from pyrqlite.options import UNLIMITED_REDIRECTS, Options
 from pyrqlite.transports import Transport, Wire, make_transport
 
 USER_AGENT = "pyrqlite/3"
+# Short-lived connections do not look around; for others, nodes come and go by the minute at most.
+_FIRST_LOOK_SECONDS = 1.0
+_LOOK_EVERY_SECONDS = 60.0
+_SEARCH_SECONDS = 5.0
 
 
 class Cluster:
     """The nodes, the transport to them, and the caches of what they said."""
 
+    _lock: Any
+
     def __init__(self, options: Options) -> None:
-        self.nodes = NodePool(options.nodes())
+        selector = make_selector(options.read_from)
+        self.nodes = NodePool(options.nodes(), selector)
+        self.discovery = options.discovery and not options.is_embedded
+        self._translate = options.translate_address
+        # Latencies are of use only to who chooses by them.
+        self._compares = isinstance(selector, Nearest) and len(self.nodes.seeds) > 1
+        self.search: SingleFlight[Sight] = SingleFlight(_SEARCH_SECONDS)
+        self.looking: SingleFlight[None] = SingleFlight(_SEARCH_SECONDS)
+        self._next_look = float("inf")
+        if self.discovery or self._compares:
+            self._next_look = time.monotonic() + _FIRST_LOOK_SECONDS
         self.retry = options.retry or until_there_is_a_leader()
         self.max_redirects = (
             None if options.max_redirects == UNLIMITED_REDIRECTS else options.max_redirects
         )
         self.log_values = options.log_values
         self._options = options
-        self._lock = threading.Lock()
+        with_lock(self)
         self._transport: Transport | None = None
         # How queries answered the last time: their width, and the form that suits them.
         self.shapes: Cache[str, object] = Cache(2048)
@@ -38,7 +61,7 @@ class Cluster:
         self.schema = SchemaCache()
         # Writes that must be applied exactly once: how long to try, whether the table of their ids is there,
         # and when it was last trimmed.
-        self.once = until_the_outcome_is_known()
+        self.once = options.retry_once or until_the_outcome_is_known()
         self.has_markers = False
         self.trimmed_at: float | None = None
         # The causes of a DeterminismWarning that were warned of.
@@ -46,6 +69,34 @@ class Cluster:
         # Whether the server's JSON functions print exactly what packed reads need; None: not asked yet.
         self.packs: bool | None = None
         self.has_unhex: bool | None = None
+
+    def is_time_to_look(self, kind: Kind) -> bool:
+        """Whether the caller is the one who now has to look around."""
+        now = time.monotonic()
+        if now < self._next_look or not (self.discovery or not kind.led):
+            return False
+        self._next_look = now + _LOOK_EVERY_SECONDS
+        return True
+
+    def look_soon(self) -> None:
+        """Have the next request look around: something has happened to the nodes."""
+        if self._next_look != float("inf"):
+            self._next_look = min(self._next_look, time.monotonic() + _FIRST_LOOK_SECONDS)
+
+    def node_at(self, url: str) -> Node | None:
+        """The node that another one says is at this URL; None where the user's translator leaves it out.
+
+        Raises ValueError where it is no address, or would have the credentials sent without TLS.
+        """
+        node = node_from_url(url)
+        if self._translate is not None:
+            translated = self._translate(str(node))
+            if translated is None:
+                return None
+            node = node_from_url(translated)
+        if node.scheme != "https" and self.nodes.seeds[0].scheme == "https":
+            raise ValueError(f"{node} is not https, as the nodes are that you named")
+        return node
 
     @property
     def transport(self) -> Transport:
@@ -106,12 +157,6 @@ def _headers(options: Options) -> dict[str, str]:
 _clusters: Shared[Cluster] = Shared()
 
 
-@atexit.register
-def _close_what_is_left() -> None:
-    for cluster in _clusters.things():
-        cluster.close()
-
-
 def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
     """The cluster of these options, shared with the connections that have the same way to it.
 
@@ -130,6 +175,12 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 def release(options: Options, cluster: Cluster) -> None:
     """Give back what `acquire` gave; the last one closes the sockets."""
     if _clusters.release(options.shared_by(), cluster):
+        cluster.close()
+
+
+@atexit.register
+def _close_what_is_left() -> None:
+    for cluster in _clusters.things():
         cluster.close()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 class Node(NamedTuple):
@@ -31,8 +34,9 @@ EMBEDDED = Node("embedded", "", 0)
 def node_from_url(url: str) -> Node:
     """The node that a URL such as a Location header points to; ValueError where it is no such URL."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError(f"{url!r} is not the address of a node")
-    return Node(
-        parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    )
+    port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
+    if not port:
+        raise ValueError(f"{url!r} has no port of a node")
+    return Node(parts.scheme, parts.hostname or "", port)

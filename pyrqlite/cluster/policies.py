@@ -8,10 +8,10 @@ from pyrqlite.errors import NoLeaderError, OutcomeUnknownError, SerializationErr
 
 
 def until_there_is_a_leader() -> tenacity.Retrying:
-    """For 10 seconds; elections take up to 3."""
+    """For 10 seconds; elections take up to 3, and their end is noticed within half of one."""
     return tenacity.Retrying(
         stop=tenacity.stop_after_delay(10),
-        wait=tenacity.wait_random_exponential(multiplier=0.05, max=1),
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
         retry=tenacity.retry_if_exception_type(NoLeaderError),
     )
 

@@ -20,6 +20,11 @@ class Shared(Generic[T]):
         self._lock = threading.RLock()
         self._things: dict[Hashable, tuple[T, int]] = {}
 
+    def things(self) -> list[T]:
+        """What has users."""
+        with self._lock:
+            return [thing for thing, _ in self._things.values()]
+
     def acquire(self, key: Hashable, make: Callable[[], T]) -> T:
         """The thing of this key, made where there is none."""
         if key is None:
@@ -40,11 +45,6 @@ class Shared(Generic[T]):
                 return False
             del self._things[key]
         return True
-
-    def things(self) -> list[T]:
-        """Those that somebody uses."""
-        with self._lock:
-            return [thing for thing, _ in self._things.values()]
 
     def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
         """Forget the things of some keys, without closing them."""

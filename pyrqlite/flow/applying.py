@@ -14,7 +14,9 @@ import uuid
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from pyrqlite.errors import Error, OperationalError, OutcomeUnknownError
+from pyrqlite.cluster.kinds import Kind
+from pyrqlite.errors import Attempt, Error, OperationalError, OutcomeUnknownError, ProgrammingError
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.session import Session, Unsettled, ask
 from pyrqlite.flow.steps import Flow, Interrupted
@@ -63,15 +65,21 @@ def apply(
     """
     if not session.options.exactly_once or "&queue" in target:
         try:
-            return (yield from ask(session, target, [*items], timeout, repeatable=False))
+            return (yield from ask(session, target, [*items], timeout, Kind.WRITE))
         except Interrupted as interrupted:
             if interrupted.sent:
                 _leave_unsettled(session, None, timeout)
             raise
-    if not session.cluster.has_markers:
-        yield from _make_table(session, timeout)
     if "&transaction" not in target:
         target += "&transaction"
+    if session.cluster.has_markers:
+        try:
+            return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
+        except ProgrammingError:
+            if session.cluster.has_markers:
+                raise
+    # It was never there, or somebody has dropped it, and nothing was applied.
+    yield from _make_table(session, timeout)
     return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
 
 
@@ -111,7 +119,7 @@ def once_settled(session: Session, flow: Flow[T]) -> Flow[T]:
 
 def _make_table(session: Session, timeout: float | None) -> Flow[None]:
     try:
-        answer = yield from _Once(session, timeout).ask(f"{EXECUTE}&redirect", [_CREATE])
+        answer = yield from _Once(session, timeout).ask(f"{EXECUTE}{REDIRECT}", [_CREATE])
     except OutcomeUnknownError as error:
         raise OperationalError(
             f"the table {MARKERS} cannot be made, the write was not sent: {error}"
@@ -144,6 +152,7 @@ class _Once:
         # Ids begin with the time, so that the old ones are a range of the index.
         self._id = id or f"{_when(0)}-{uuid.uuid4()}"
         self._lost = id is not None
+        self._attempts: list[Attempt] = []
 
     def apply(self, items: Sequence[Item], target: str, makes_rowid: bool) -> Flow[Answer]:
         """The answer to `items`, from whichever attempt."""
@@ -187,27 +196,30 @@ class _Once:
         retries = Retries(self._session.cluster.once)
         while (yield from retries.next()):
             try:
-                return (
-                    yield from ask(self._session, target, items, self._timeout, repeatable=False)
-                )
+                return (yield from ask(self._asked(), target, items, self._timeout, Kind.ONCE))
             except OperationalError as error:
                 if not self._lost and not isinstance(error, OutcomeUnknownError):
                     raise
                 self._lost = True
-                retries.failed(_unknown(error))
+                self._attempts += error.attempts
+                retries.failed(self._unknown(error))
         raise AssertionError("a policy ends with an attempt or with an error")
+
+    def _asked(self) -> Session:
+        """The session; once an answer was lost the id alone matters, and no longer who is asked."""
+        return self._session._replace(at=None) if self._lost else self._session
 
     def settle(self) -> Flow[_Counts | None]:
         """Burn the id: afterwards no attempt can be applied. The counts of the write if one had been, else None."""
         both = [item(_BURN, [self._id]), item(_LOOK, [self._id])]
         try:
-            answer = yield from self.ask(f"{REQUEST}&transaction&redirect", both)
+            answer = yield from self.ask(f"{REQUEST}&transaction{REDIRECT}", both)
             for result in answer.results:
                 result.check()
         except OutcomeUnknownError:
             raise
         except Error as error:
-            raise _unknown(error) from error
+            raise self._unknown(error) from error
         text = answer.results[-1].values[0][0]
         return None if text is None else _Counts(*json.loads(text))
 
@@ -226,16 +238,15 @@ class _Once:
             self._session.cluster.has_markers = False  # somebody may have dropped the table
             raise error
 
+    def _unknown(self, error: Error) -> OutcomeUnknownError:
+        unknown = OutcomeUnknownError(
+            "a write was sent, and whether it was applied, or may still be, cannot be found out: "
+            f"{error.__cause__ or error}"
+        )
+        unknown.node, unknown.attempts = error.node, tuple(self._attempts)
+        return unknown
+
 
 def _when(seconds: float) -> str:
     """The time in so many seconds, as a text of always the same length."""
     return f"{int(time.time() + seconds):012d}"
-
-
-def _unknown(error: Error) -> OutcomeUnknownError:
-    unknown = OutcomeUnknownError(
-        "a write was sent, and whether it was applied, or may still be, cannot be found out: "
-        f"{error.__cause__ or error}"
-    )
-    unknown.node = error.node
-    return unknown

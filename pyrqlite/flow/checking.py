@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import InternalError, SerializationError
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.session import Session, ask
 from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
@@ -92,8 +94,8 @@ def check_undone(session: Session, log: Log, entries: Sequence[Entry]) -> Flow[N
 def _read_again(session: Session, reads: Sequence[ReadEntry]) -> Flow[list[Result]]:
     """The results of these reads now."""
     items = [packing.RELOAD_SCHEMA, *(entry.again for entry in reads)]
-    target = f"{QUERY}&transaction&level=linearizable"
-    answer = yield from ask(session, target, items, session.options.timeout, repeatable=True)
+    target = f"{QUERY}&transaction&level=linearizable{REDIRECT}"
+    answer = yield from ask(session, target, items, session.options.timeout, Kind.READ)
     if len(answer.results) != len(items):
         raise InternalError("the server gave another number of results than it was asked for")
     return answer.results[1:]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import DataError, InternalError, ProgrammingError
 from pyrqlite.flow.packed import Packed, PackedRead, Query, WrongWidth
 from pyrqlite.flow.schema import current_schema
@@ -189,7 +190,7 @@ def _plain_result(
         target + options.read_query,
         [item(text, query.values)],
         options.timeout,
-        repeatable=True,
+        kind=options.read_kind,
     )
     return _results(answer.results, 1)[0].check()
 
@@ -215,7 +216,7 @@ def _ask_packed(session: Session, read: PackedRead, options: CallOptions) -> Flo
     if probing:
         items.append(packing.PROBE)
     target = f"{QUERY}&transaction{options.read_query}"
-    answer = yield from ask(session, target, items, options.timeout, repeatable=True)
+    answer = yield from ask(session, target, items, options.timeout, options.read_kind)
     results = _results(answer.results, len(items))
     if probing:
         session.cluster.packs = _can_pack(results[-1])
@@ -227,7 +228,7 @@ def can_pack(session: Session) -> Flow[bool]:
     if session.cluster.packs is None:
         target = f"{QUERY}&level=none"
         answer = yield from ask(
-            session, target, [packing.PROBE], session.options.timeout, repeatable=True
+            session, target, [packing.PROBE], session.options.timeout, Kind.LOCAL
         )
         session.cluster.packs = _can_pack(_results(answer.results, 1)[0])
     return session.cluster.packs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tenacity
 
-from pyrqlite.flow.steps import Flow, Sleep
+from pyrqlite.flow.steps import Flow, OutOfTime, Sleep
 
 
 class Retries:
@@ -20,9 +20,11 @@ class Retries:
         self._policy = policy.copy(reraise=True, retry_error_callback=None)
         self._policy.begin()
         self._state = tenacity.RetryCallState(self._policy, None, (), {})
+        self._error: Exception | None = None
 
     def failed(self, error: Exception) -> None:
         """Note how an attempt ended."""
+        self._error = error
         self._state.set_exception((type(error), error, error.__traceback__))
 
     def next(self) -> Flow[bool]:
@@ -32,4 +34,7 @@ class Retries:
             if not isinstance(do, tenacity.DoSleep):
                 return True
             self._state.prepare_for_next_attempt()
-            yield Sleep(do)
+            try:
+                yield Sleep(do)
+            except OutOfTime as over:
+                raise self._error or over from None

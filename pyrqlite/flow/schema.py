@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import InternalError, OperationalError
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.session import Session, ask
 from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
@@ -24,9 +26,9 @@ def current_schema(session: Session) -> Flow[Schema | None]:
     if cache.is_young(_MAX_AGE):
         return cache.schema
     items: list[Item] = [*SCHEMA_QUERIES]
-    target = f"{QUERY}&transaction&level=strong"
+    target = f"{QUERY}&transaction&level=strong{REDIRECT}"
     try:
-        answer = yield from ask(session, target, items, session.options.timeout, repeatable=True)
+        answer = yield from ask(session, target, items, session.options.timeout, Kind.READ)
     except OperationalError as error:
         if error.http_status != 401:
             raise

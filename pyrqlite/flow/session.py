@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from pyrqlite.cluster.cluster import Cluster
+from pyrqlite.cluster.kinds import Kind
+from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError, InternalError
-from pyrqlite.flow.exchange import exchange, unknown_outcome
+from pyrqlite.flow.exchange import REDIRECT, exchange, unknown_outcome
 from pyrqlite.flow.steps import Flow, Request
 from pyrqlite.options import LEVELS, Options, check_timeout, duration
 from pyrqlite.wire import response
-from pyrqlite.wire.failures import call_error
+from pyrqlite.wire.failures import call_error, is_sqlites_word
 from pyrqlite.wire.request import Item, body
 
 if TYPE_CHECKING:
     from pyrqlite.transaction.log import Isolation, Log
 
 DEFAULT: Any = object()
+_KINDS = {"none": Kind.LOCAL, "auto": Kind.AUTO}
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class CallOptions:
     wait: bool = False
     freeze: bool = True
     read_query: str = field(default="", init=False)
+    read_kind: Kind = field(default=Kind.READ, init=False)
 
     def __post_init__(self) -> None:
         check_timeout("timeout", self.timeout)
+        kind = _KINDS.get((self.level or "").lower(), Kind.READ)
+        object.__setattr__(self, "read_kind", kind)
         object.__setattr__(self, "read_query", self._read_query())
 
     def _read_query(self) -> str:
@@ -51,7 +57,8 @@ class CallOptions:
             if self.freshness is None:
                 raise InterfaceError("freshness_strict needs freshness")
             query += "&freshness_strict"
-        return query
+        # A node that leads no more says so, and the driver goes where it has to.
+        return query + REDIRECT if self.read_kind is Kind.READ else query
 
     def but(self, **changes: Any) -> CallOptions:
         """These options with those changes that are not DEFAULT."""
@@ -136,30 +143,36 @@ class Work:
 
 
 class Session(NamedTuple):
-    """The cluster, the options that shape what is sent to it, and what the connection remembers."""
+    """The cluster, the options that shape what is sent to it, and what the connection remembers.
+
+    `at` is the only node to be asked, where it matters: `flow.exchange.Moved` where it is not the one to ask.
+    """
 
     cluster: Cluster
     options: Options
     state: ConnectionState
     work: Work
+    at: Node | None = None
 
 
 def ask(
-    session: Session, target: str, items: list[Item], timeout: float | None, *, repeatable: bool
+    session: Session, target: str, items: list[Item], timeout: float | None, kind: Kind
 ) -> Flow[response.Answer]:
     """Send statements, read the answer; raises the error of the whole call, not those of statements."""
-    request = Request("POST", target, body(items), repeatable, timeout)
+    request = Request("POST", target, body(items), kind.repeatable, timeout, kind, session.at)
     if session.cluster.log_values:
         _log_body(request)
     answered = yield from exchange(session.cluster, request)
     try:
         answer = response.parse(answered.body)
     except InternalError as error:
-        if repeatable:
+        if kind.repeatable:
             raise
         raise unknown_outcome(answered.node, str(error)) from error
     if answer.error is not None:
-        raise call_error(answer.error, str(answered.node), repeatable)
+        if kind.repeatable or is_sqlites_word(answer.error):
+            raise call_error(answer.error, str(answered.node))
+        raise unknown_outcome(answered.node, f"200 {answer.error}")
     return answer
 
 

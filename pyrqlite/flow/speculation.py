@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import InternalError
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.session import Session, ask
 from pyrqlite.flow.steps import Flow
 from pyrqlite.transaction.guards import abort, is_abort
@@ -19,10 +21,10 @@ def speculate(session: Session, items: Sequence[Item]) -> Flow[list[Result]]:
     """
     answer = yield from ask(
         session,
-        f"{REQUEST}&transaction&redirect",
+        f"{REQUEST}&transaction{REDIRECT}",
         [*items, abort()],
         session.options.timeout,
-        repeatable=True,
+        Kind.SPECULATION,
     )
     results = answer.results
     if len(results) == len(items) + 1 and is_abort(results[-1].error):

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import InternalError, NotSupportedError, OperationalError, ProgrammingError
 from pyrqlite.flow.applying import apply
+from pyrqlite.flow.exchange import REDIRECT
 from pyrqlite.flow.preparing import Prepared, PreparedRows, prepare, rewritten
 from pyrqlite.flow.returning import check_understood, with_blank
 from pyrqlite.flow.schema import current_schema, schema_after
@@ -27,9 +29,6 @@ from pyrqlite.wire.returning import PackedReturning, makes_rowid, pack_returning
 
 T = TypeVar("T")
 
-# The only proof that a node did nothing is that it says so by a redirect, in place of forwarding.
-_REDIRECT = "&redirect"
-
 
 def write(session: Session, prepared: Prepared, options: CallOptions) -> Flow[Outcome]:
     """Apply one statement that changes data or schema."""
@@ -39,8 +38,8 @@ def write(session: Session, prepared: Prepared, options: CallOptions) -> Flow[Ou
     else:
         items = [item(statement.text, prepared.values)]
         if statement.verb == "VACUUM":  # it cannot be part of a transaction, and does no harm twice
-            target = f"{EXECUTE}{_REDIRECT}"
-            answer = yield from ask(session, target, items, options.timeout, repeatable=True)
+            target = f"{EXECUTE}{REDIRECT}"
+            answer = yield from ask(session, target, items, options.timeout, Kind.SPECULATION)
             _only(answer).check()
             return Outcome()
         own_rowid = makes_rowid(statement, prepared.schema)
@@ -165,7 +164,7 @@ def _ask_unhex(session: Session, options: CallOptions) -> Flow[bool]:
     question = "SELECT count(*) FROM pragma_function_list WHERE name = 'unhex'"
     try:
         answer = yield from ask(
-            session, "/db/query?level=none", [question], options.timeout, repeatable=True
+            session, "/db/query?level=none", [question], options.timeout, Kind.LOCAL
         )
     except OperationalError as error:
         if error.http_status != 401:
@@ -224,7 +223,7 @@ def _execute(
 ) -> Flow[Answer]:
     if not options.freeze:
         target = target.replace(UNTOUCHED, "").replace(PARSED, "")
-    target += _REDIRECT
+    target += REDIRECT
     if options.queue:
         target += "&queue"
         if options.wait:

@@ -10,13 +10,13 @@ import http.client
 import io
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pyrqlite.flow.steps import Headers
+from pyrqlite.flow.steps import PIECE, Download, Headers
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
-_PIECE = 65536
+_PIECE = _LONGEST_HEAD = 65536
 _WITHOUT_BODY = (b"1", b"204", b"304")
 
 
@@ -48,8 +48,13 @@ class Head:
 
 def read_answer(sock: socket.socket, method: str) -> Answer:
     """The answer to a request that was just sent; OSError or HTTPException where none comes, or half of one."""
-    begun = sock.recv(_PIECE)
-    end = begun.find(b"\r\n\r\n")
+    begun = b""
+    while (end := begun.find(b"\r\n\r\n")) < 0 and len(begun) < _LONGEST_HEAD:
+        piece = sock.recv(_PIECE)
+        if not piece:
+            # Of a head that ends early http.client makes an empty answer.
+            raise http.client.RemoteDisconnected("the connection ended before the answer had begun")
+        begun += piece
     head = begun[: end + 2]
     length = _length(head) if end > 0 else None
     if length is None or method == "HEAD":
@@ -60,14 +65,38 @@ def read_answer(sock: socket.socket, method: str) -> Answer:
     return Answer(int(head[9:12]), Head(head.split(b"\r\n")), body[:length], len(body) == length)
 
 
+def take_answer(sock: socket.socket, download: Download) -> Answer:
+    """The answer to a GET, whose body the download takes if its status is 200."""
+    message = http.client.HTTPResponse(sock, method="GET")
+    body = b""
+    try:
+        message.begin()
+        if message.status == 200:
+            _take(message, download)
+        else:
+            body = message.read()
+    finally:
+        message.close()
+    return Answer(message.status, message.headers, body, not message.will_close)
+
+
+def _take(message: http.client.HTTPResponse, download: Download) -> None:
+    download.begin(message.length)
+    while piece := message.read(PIECE):
+        download.write(piece)
+    if message.length:  # read(amount) says nothing of a body that was cut
+        raise http.client.IncompleteRead(b"", message.length)
+
+
 def _length(head: bytes) -> int | None:
     """How long the body is; None where that is not said in the plainest way."""
     lowered = head.lower()
     start = lowered.find(b"\r\ncontent-length:")
     if (
         start < 0
-        or not lowered.startswith(b"http/1.1 ")
-        or not lowered[9:12].isdigit()
+        or not head.startswith(b"HTTP/1.1 ")
+        or not head[9:12].isdigit()
+        or head[12:13] not in b" \r"
         or lowered.startswith(_WITHOUT_BODY, 9)
         or b"\r\ntransfer-encoding:" in lowered
         or b"\r\nconnection:" in lowered

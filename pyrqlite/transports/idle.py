@@ -32,6 +32,7 @@ class Idle(Generic[C]):
         self._most = most
         self._lock = threading.Lock()
         self._stacks: dict[object, list[C]] = {}
+        self._closed = False
         _all.add(self)  # type: ignore[arg-type]
 
     def take(self, key: object) -> C | None:
@@ -48,7 +49,7 @@ class Idle(Generic[C]):
         if stack is None:
             with self._lock:
                 stack = self._stacks.setdefault(key, [])
-        if len(stack) >= self._most:
+        if self._closed or len(stack) >= self._most:
             return False
         stack.append(connection)
         return True
@@ -56,6 +57,11 @@ class Idle(Generic[C]):
     def forget(self) -> list[C]:
         """As `drain`, in a process that was forked while another thread may have held the lock."""
         self._lock = threading.Lock()
+        return self.drain()
+
+    def close(self) -> list[C]:
+        """As `drain`, and keep none that come back later, from exchanges that were given up."""
+        self._closed = True
         return self.drain()
 
     def drain(self) -> list[C]:

@@ -23,6 +23,14 @@ def _rule(
     return _Rule(re.compile(pattern), error, name, code, advice)
 
 
+# Functions that SQLite has where it was built with them; rqlited's was not.
+_MATH = (
+    "acosh?|asinh?|atan[2h]?|ceil|ceiling|cosh?|degrees|exp|floor|ln|log|log10|log2|mod|pi|pow|power|"
+    "radians|sinh?|sqrt|tanh?|trunc"
+)
+
+_EXTENSION_HAS_IT = "start rqlited with -extensions-path and an extension that has it"
+
 # In the order in which they are tried. Codes: https://www.sqlite.org/rescode.html
 _RULES = (
     _rule(r"UNIQUE constraint failed: ", errors.IntegrityError, "SQLITE_CONSTRAINT_UNIQUE", 2067),
@@ -50,7 +58,14 @@ _RULES = (
         errors.NotSupportedError,
         "SQLITE_ERROR",
         1,
-        "start rqlited with -extensions-path and an extension that has it",
+        _EXTENSION_HAS_IT,
+    ),
+    _rule(
+        rf"no such function: (?i:{_MATH})\b",
+        errors.ProgrammingError,
+        "SQLITE_ERROR",
+        1,
+        _EXTENSION_HAS_IT,
     ),
     _rule(
         r"no such (table|column|function|index|view|trigger|collation sequence|module|savepoint)\b",
@@ -107,7 +122,6 @@ def statement_error(text: str) -> errors.DatabaseError:
 
 
 _STATUS_ADVICE = {
-    401: "the credentials are wrong, or lack the permission for this: check user and password",
     403: "something between here and the node forbids this request",
     404: "is this the HTTP address of an rqlite node, and does it run a version that has this?",
     405: "is this the HTTP address of an rqlite node?",
@@ -118,14 +132,54 @@ _STATUS_ADVICE = {
 }
 
 
-def http_error(status: int, body: str, node: str) -> errors.DatabaseError:
-    """The error for an answer whose status is no success."""
+# What rqlite's credential file calls the permissions that each path needs.
+_PERMISSIONS = {
+    "/db/execute": "execute",
+    "/db/query": "query",
+    "/db/request": "query execute",
+    "/db/sql": "query",
+    "/db/backup": "backup",
+    "/db/load": "load",
+    "/boot": "load",
+    "/snapshot": "snapshot",
+    "/reap": "snapshot",
+    "/remove": "remove",
+    "/leader": "leader-ops",
+    "/readyz": "ready",
+    "/status": "status",
+    "/nodes": "status",
+}
+
+
+def _access_denied(said: str, node: str, target: str) -> errors.AccessDeniedError:
+    path = target.partition("?")[0]
+    permission = _PERMISSIONS.get(path)
+    if permission is None:
+        lacking = "a permission"
+    elif " " in permission:
+        lacking = f"one of the permissions {permission.replace(' ', ' and ')} that {path} needs"
+    else:
+        lacking = f"the permission {permission} that {path} needs"
+    error = errors.AccessDeniedError(
+        f"{node} answered 401"
+        + (f" ({said})" if said else "")
+        + f": the credentials are wrong, or the user lacks {lacking}; check user and password, and the node's "
+        "credential file"
+    )
+    error.permission = permission
+    return error
+
+
+def http_error(status: int, body: str, node: str, target: str = "") -> errors.DatabaseError:
+    """The error for an answer whose status is no success; `target` is what was asked for."""
     said = body.strip()
     error: errors.DatabaseError
     if status == 500 and "unsupported value" in said:
         error = errors.DataError(
             f"{node} cannot send an infinite REAL in this form; if this was a write, it has been applied"
         )
+    elif status == 401:
+        error = _access_denied(said, node, target)
     elif status == 400:
         error = errors.ProgrammingError(f"{node} refused the request: {said}")
     else:
@@ -139,29 +193,16 @@ def http_error(status: int, body: str, node: str) -> errors.DatabaseError:
     return error
 
 
-# What the server says of a whole call when it has certainly applied none of it.
-_NOTHING_APPLIED = (
-    "leadership transfer in progress",
-    "stale read",
-    "store not open",
-    "store not ready",
-    "timed out enqueuing operation",
-)
+def is_sqlites_word(text: str) -> bool:
+    """Whether what the server said of a call as a whole comes from SQLite, which has then applied none of it."""
+    known = type(statement_error(text)) is not errors.OperationalError
+    return known or text.startswith(("cannot ", "database "))
 
 
-def call_error(text: str, node: str, repeatable: bool) -> errors.DatabaseError:
-    """The error for what the server said of a call as a whole, in an answer of status 200.
-
-    For a write, what is neither SQLite's word nor a known refusal leaves open whether it was applied.
-    """
+def call_error(text: str, node: str) -> errors.DatabaseError:
+    """The error for what the server said of a call as a whole, in an answer of status 200, and applied nothing."""
     error = statement_error(text)
-    if type(error) is errors.OperationalError and not text.startswith(("cannot ", "database ")):
-        if repeatable or text in _NOTHING_APPLIED:
-            error = errors.OperationalError(f"{node} said: {text}")
-        else:
-            error = errors.OutcomeUnknownError(
-                f"{node} said: {text}. The write may have been applied, or may still be; it was not sent again. "
-                "Look whether it took effect before you repeat it."
-            )
+    if not is_sqlites_word(text):
+        error = errors.OperationalError(f"{node} said: {text}")
     error.node, error.http_status = node, 200
     return error

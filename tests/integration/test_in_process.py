@@ -29,6 +29,18 @@ def test_memory_is_ones_own(connect: Connect) -> None:
         other.execute("SELECT a FROM t")
 
 
+def test_memory_with_a_name_is_shared(connect: Connect) -> None:
+    one, other = connect(":memory:a"), connect(":memory:a")
+    one.execute("CREATE TABLE t (a)")
+    assert other.execute("SELECT * FROM t").fetchall() == []
+    one.close()
+    assert other.execute("SELECT * FROM t").fetchall() == []
+    other.close()
+    for name in ("a", "b"):
+        with pytest.raises(pyrqlite.ProgrammingError, match="no such table"):
+            connect(f":memory:{name}").execute("SELECT * FROM t")
+
+
 def test_file_keeps_its_data(connect: Connect, tmp_path: Path) -> None:
     target = f"file:{tmp_path / 'kept'}"
     connection = pyrqlite.connect(target, autocommit=True)

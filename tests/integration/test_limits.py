@@ -153,7 +153,7 @@ def test_threads_with_connections_of_their_own(
 def test_threads_with_one_connection(
     server: RunningServer, connect: Connect, transport: str
 ) -> None:
-    """Not promised (threadsafety is 1), but no answer goes to the wrong cursor in autocommit mode."""
+    """No answer goes to the wrong cursor."""
     connection = connect(server.url, transport=transport)
     connection.execute("CREATE TABLE t (who, number)")
     start = threading.Barrier(THREADS)
@@ -170,6 +170,53 @@ def test_threads_with_one_connection(
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(work, range(THREADS)))
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (THREADS * EACH,)
+
+
+def test_threads_with_one_transaction(
+    server: RunningServer, connect: Connect, transport: str
+) -> None:
+    """It is theirs together: each sees what the others have written, and one commit applies it all."""
+    connection = connect(server.url, transport=transport)
+    connection.execute("CREATE TABLE t (who, number)")
+    connection.isolation_level = "SERIALIZABLE"
+    start = threading.Barrier(THREADS)
+
+    def work(who: int) -> bool:
+        start.wait(10)
+        for number in range(4):
+            connection.execute("INSERT INTO t VALUES (?, ?)", (who, number))
+            query = "SELECT count(*) FROM t WHERE who = ?"
+            if connection.execute(query, (who,)).fetchone() != (number + 1,):
+                return False
+        return True
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert all(pool.map(work, range(THREADS)))
+    connection.commit()
+    connection.isolation_level = "AUTOCOMMIT"
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (THREADS * 4,)
+
+
+def test_threads_that_commit_and_roll_back(
+    server: RunningServer, connect: Connect, transport: str
+) -> None:
+    """Statements between which another thread ends the transaction begin the next one; none is applied twice."""
+    connection = connect(server.url, transport=transport)
+    connection.execute("CREATE TABLE t (number)")
+    connection.isolation_level = "SERIALIZABLE"
+    start = threading.Barrier(THREADS)
+
+    def work(who: int) -> None:
+        start.wait(10)
+        for number in range(4):
+            connection.execute("INSERT INTO t VALUES (?)", (who * 10 + number,))
+            connection.commit()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
+    connection.isolation_level = "AUTOCOMMIT"
+    numbers = [n for (n,) in connection.execute("SELECT number FROM t ORDER BY number")]
+    assert numbers == [who * 10 + number for who in range(THREADS) for number in range(4)]
 
 
 def test_other_clients_change_the_schema(server: RunningServer, connect: Connect) -> None:

@@ -11,6 +11,7 @@ from pyrqlite import (
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
+    UnreachableError,
 )
 from tests.integration.conftest import Connect
 from tests.rqlited import NodeOptions, RqlitedCluster, RqlitedNode, wait_until
@@ -30,7 +31,7 @@ class TestSilence:
                 OperationalError, match=r"0\.3 s|\d+ milliseconds|timeout=0\.3"
             ) as caught:
                 connection.execute(sql)
-            assert type(caught.value) is OperationalError
+            assert type(caught.value) is UnreachableError
             assert node.url in str(caught.value)
         node.resume()
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
@@ -95,7 +96,7 @@ class TestRestarts:
         for sql in ("SELECT 1", "INSERT INTO t VALUES (1)", "DELETE FROM t RETURNING a"):
             with pytest.raises(OperationalError, match="no node could be reached") as caught:
                 connection.execute(sql)
-            assert type(caught.value) is OperationalError
+            assert type(caught.value) is UnreachableError
             assert node.http_address in str(caught.value)
 
     def test_dead_seed_is_passed_over(

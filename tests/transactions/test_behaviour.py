@@ -165,6 +165,11 @@ class TestModes:
         other.execute("COMMIT")
         assert not other.in_transaction
 
+    def test_counts_outlive_the_cursor(self, connect: Connect) -> None:
+        cursor = connect().execute("INSERT INTO t(a) VALUES (9), (8)")
+        cursor.close()
+        assert (cursor.rowcount, cursor.lastrowid) == (2, 2)
+
     def test_isolation_names(self, connect: Connect) -> None:
         assert connect().isolation_level == "SERIALIZABLE"
         assert connect(isolation_level="read committed").isolation_level == "READ COMMITTED"
@@ -172,6 +177,9 @@ class TestModes:
         connection = connect()
         connection.isolation_level = "READ_COMMITTED"
         assert connection.isolation_level == "READ COMMITTED"
+        connection.isolation_level = None  # as sqlite3 calls it
+        assert connection.isolation_level == "AUTOCOMMIT"
+        connection.isolation_level = "SERIALIZABLE"
         with pytest.raises(pyrqlite.InterfaceError, match="none of"):
             connection.isolation_level = "SNAPSHOT"
         query(connection, "SELECT 1")

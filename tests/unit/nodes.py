@@ -12,9 +12,9 @@ import tenacity
 import pyrqlite
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.run import run
+from pyrqlite.flow.run import Sender, run
 from pyrqlite.flow.session import CallOptions, Session, call_options
-from pyrqlite.flow.steps import Flow, Request, Response, TransportError
+from pyrqlite.flow.steps import Arrival, Flow, Request, Response, Together, TransportError
 from pyrqlite.options import Options, resolve
 from pyrqlite.sql.schema import Schema
 
@@ -30,6 +30,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Looking = Callable[[Together], list[Arrival]]
 Answering = Reply | TransportError | Callable[[Node, Request], Reply]
 
 
@@ -70,18 +71,32 @@ class Sent:
 
 
 class Nodes:
-    """Runs flows against replies, which are given in their order, and notes what was asked and slept."""
+    """Runs flows against replies, which are given in their order, and notes what was asked and slept.
 
-    def __init__(self, *replies: Answering) -> None:
+    `together` answers the requests that are sent at once; unless it is given nothing comes of them.
+    """
+
+    def __init__(self, *replies: Answering, together: Looking | None = None) -> None:
         self._replies = list(replies)
+        self._together = together or (lambda step: [])
+        self.looks: list[Together] = []
         self.sent: list[Sent] = []
         self.slept: list[float] = []
 
     def play(self, flow: Flow[T]) -> T:
         """The flow's result; all replies must have been asked for by then."""
-        outcome = run(flow, self.send, self.slept.append)
+        outcome = self.run(flow)
         self.expect_all_used()
         return outcome
+
+    def run(self, flow: Flow[T]) -> T:
+        """The flow's result."""
+        return run(flow, self.send, self.slept.append, self.look)
+
+    def look(self, step: Together, send: Sender) -> list[Arrival]:
+        """What comes of requests that are sent at once."""
+        self.looks.append(step)
+        return self._together(step)
 
     def send(self, node: Node, request: Request) -> Response:
         self.sent.append(Sent(node, request))
@@ -107,15 +122,27 @@ def attempts(count: int) -> tenacity.Retrying:
     return tenacity.Retrying(stop=tenacity.stop_after_attempt(count), wait=tenacity.wait_none())
 
 
-def cluster(**options: Any) -> Cluster:
+def cluster(**given: Any) -> Cluster:
     """A cluster of those options; two attempts where no leader is found, unless they say otherwise."""
-    options = {"host": "a", "retry": attempts(2), "transport": "urllib3", **options}
+    options: dict[str, Any] = {
+        "host": "a",
+        "retry": attempts(2),
+        "transport": "urllib3",
+        "discovery": False,
+    }
+    options.update(given)
     return Cluster(resolve(Options(**options)))
 
 
-def session(schema: Schema | None = None, **options: Any) -> Session:
+def session(schema: Schema | None = None, **given: Any) -> Session:
     """A session of an autocommit connection, whose server packs exactly and has this schema."""
-    options = {"host": "a", "retry": attempts(2), "transport": "urllib3", **options}
+    options: dict[str, Any] = {
+        "host": "a",
+        "retry": attempts(2),
+        "transport": "urllib3",
+        "discovery": False,
+    }
+    options.update(given)
     made = pyrqlite.connect(autocommit=True, **options).session
     made.cluster.packs = True
     made.cluster.has_unhex = True

@@ -150,6 +150,11 @@ class TestFetching:
 
 
 class TestClosing:
+    def test_rows_do_not(self, cursor: Any) -> None:
+        cursor.close()
+        with pytest.raises(ProgrammingError, match="closed cursor"):
+            cursor.fetchall()
+
     def test_cursor(self, cursor: Any) -> None:
         cursor.close()
         cursor.close()

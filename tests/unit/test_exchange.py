@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrqlite import (
+    AccessDeniedError,
     DatabaseError,
     DataError,
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
 )
-from pyrqlite.errors import Error, NoLeaderError
+from pyrqlite.cluster.kinds import Kind
+from pyrqlite.errors import Error, NoLeaderError, UnreachableError
 from pyrqlite.flow.exchange import exchange
-from pyrqlite.flow.run import run
 from pyrqlite.flow.session import ask
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
 from tests.unit.nodes import (
@@ -46,7 +47,7 @@ def exchanged(nodes: Nodes, request: Request = WRITE, **options: object) -> Resp
 
 def failure_of(nodes: Nodes, request: Request = WRITE, **options: object) -> DatabaseError:
     with pytest.raises(DatabaseError) as caught:
-        run(exchange(cluster(**options), request), nodes.send, nodes.slept.append)
+        nodes.run(exchange(cluster(**options), request))
     nodes.expect_all_used()
     return caught.value
 
@@ -67,7 +68,7 @@ class TestRedirects:
         made = cluster(host="a,b,c")
         nodes = Nodes(redirect("http://c:4001/x"), OK, OK)
         for _ in range(2):
-            run(exchange(made, WRITE), nodes.send)
+            nodes.run(exchange(made, WRITE))
         assert nodes.hosts == ["a", "c", "c"]
 
     @pytest.mark.parametrize("allowed", [0, 1, 3])
@@ -88,7 +89,7 @@ class TestRedirects:
 
         nodes = Nodes(*[turn] * 200)
         with pytest.raises(OperationalError):
-            run(exchange(cluster(), WRITE), nodes.send, nodes.slept.append)
+            nodes.run(exchange(cluster(), WRITE))
         assert len(nodes.sent) < 100
 
     @pytest.mark.parametrize(
@@ -97,6 +98,17 @@ class TestRedirects:
     def test_bad_locations_are_the_nodes_fault(self, location: str) -> None:
         error = failure_of(Nodes(redirect(location)))
         assert "a:4001" in str(error)
+
+    @pytest.mark.parametrize("location", ["http://a:4001/", "HTTP://b:4001/x"])
+    @pytest.mark.parametrize("request_", [WRITE, READ], ids=["write", "read"])
+    def test_nothing_goes_from_tls_to_where_there_is_none(
+        self, location: str, request_: Request
+    ) -> None:
+        nodes = Nodes(redirect("https://b:4001/"), redirect(location))
+        made = cluster(host="a", scheme="https")
+        with pytest.raises(OperationalError, match="not https"):
+            nodes.play(exchange(made, request_))
+        assert nodes.hosts == ["a", "b"]
 
     def test_missing_location_is_the_nodes_fault(self) -> None:
         assert "a:4001" in str(failure_of(Nodes(Reply(301))))
@@ -208,9 +220,19 @@ class TestLostAnswers:
         exchanged(nodes, READ, host="a,b")
         assert nodes.hosts == ["a", "b"]
 
+    def test_of_a_read_on_an_old_connection(self) -> None:
+        nodes = Nodes(AnswerLost("gone"), OK)
+        exchanged(nodes, READ)
+        assert nodes.hosts == ["a", "a"]
+
+    def test_of_a_read_on_a_new_connection_too(self) -> None:
+        error = failure_of(Nodes(AnswerLost("gone"), AnswerLost("gone again")), READ)
+        assert [attempt.cause for attempt in error.attempts] == ["gone", "gone again"]
+
     def test_of_a_read_by_all_nodes(self) -> None:
-        error = failure_of(Nodes(AnswerLost("gone"), AnswerLost("slow")), READ, host="a,b")
-        assert type(error) is OperationalError
+        slow = AnswerLost("slow", timed_out=True)
+        error = failure_of(Nodes(AnswerLost("gone"), slow), READ, host="a,b")
+        assert type(error) is UnreachableError
         assert all(word in str(error) for word in ("a:4001", "gone", "b:4001", "slow"))
 
 
@@ -221,7 +243,7 @@ class TestNodesThatCannotBeReached:
 
     def test_all_of_them(self) -> None:
         error = failure_of(Nodes(NotSent("refused"), NotSent("no such name")), host="a,b")
-        assert type(error) is OperationalError
+        assert type(error) is UnreachableError
         assert all(word in str(error) for word in ("a:4001", "refused", "b:4001", "no such name"))
         assert error.node == "http://b:4001"
 
@@ -229,14 +251,14 @@ class TestNodesThatCannotBeReached:
         made = cluster(host="a,b")
         nodes = Nodes(NotSent("refused"), OK, OK, NotSent("refused"), OK, OK)
         for _ in range(4):
-            run(exchange(made, READ), nodes.send)
+            nodes.run(exchange(made, READ))
         assert nodes.hosts == ["a", "b", "b", "b", "a", "a"]
 
     def test_dead_leader_is_forgotten(self) -> None:
         made = cluster(host="a,b")
         nodes = Nodes(redirect("http://c:4001/"), OK, NotSent("refused"), OK, OK)
         for _ in range(3):
-            run(exchange(made, WRITE), nodes.send)
+            nodes.run(exchange(made, WRITE))
         assert nodes.hosts == ["a", "c", "c", "a", "a"]
 
     def test_same_node_named_twice(self) -> None:
@@ -246,7 +268,7 @@ class TestNodesThatCannotBeReached:
 
 STATUSES = [
     (400, ProgrammingError),
-    (401, OperationalError),
+    (401, AccessDeniedError),
     (403, OperationalError),
     (404, OperationalError),
     (405, OperationalError),
@@ -290,9 +312,11 @@ class TestStatuses:
 def asked(text: str, *, repeatable: bool, then: Answering | None = None, **options: Any) -> str:
     """The name of the class that a 200 with this error raises, or "answered"."""
     nodes = Nodes(failed_call(text), *([then] * 9 if then else []))
-    flow = ask(session(**options), "/db/x?", ["SELECT"], 3.0, repeatable=repeatable)
+    flow = ask(
+        session(**options), "/db/x?", ["SELECT"], 3.0, Kind.READ if repeatable else Kind.WRITE
+    )
     try:
-        run(flow, nodes.send, nodes.slept.append)
+        nodes.run(flow)
     except Error as error:
         return type(error).__name__
     return "answered"
@@ -347,25 +371,23 @@ NOT_RQLITES = [b"", b"<html>", b"[]", b"null", b'{"results":null}', b'{"results"
 def test_answers_that_are_not_rqlites(body: bytes) -> None:
     nodes = Nodes(Reply(200, body))
     with pytest.raises(Error, match="not rqlite's"):
-        nodes.play(ask(session(), "/db/x?", ["SELECT"], 3.0, repeatable=True))
+        nodes.play(ask(session(), "/db/x?", ["SELECT"], 3.0, Kind.READ))
 
 
 @pytest.mark.parametrize("body", NOT_RQLITES)
 def test_answers_to_a_write_that_are_not_rqlites(body: bytes) -> None:
     nodes = Nodes(Reply(200, body))
     with pytest.raises(OutcomeUnknownError):
-        nodes.play(ask(session(), "/db/x?", ["INSERT"], 3.0, repeatable=False))
+        nodes.play(ask(session(), "/db/x?", ["INSERT"], 3.0, Kind.WRITE))
 
 
 def test_log_tells_no_values_unless_asked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "pyrqlite")
-    Nodes(OK).play(ask(session(), "/db/x?", [["SELECT ?", "tell-tale"]], 3.0, repeatable=True))
+    Nodes(OK).play(ask(session(), "/db/x?", [["SELECT ?", "tell-tale"]], 3.0, Kind.READ))
     assert "/db/x?" in caplog.text
     assert "tell-tale" not in caplog.text
     logging_session = session(log_values=True)
-    Nodes(OK).play(
-        ask(logging_session, "/db/x?", [["SELECT ?", "tell-tale"]], 3.0, repeatable=True)
-    )
+    Nodes(OK).play(ask(logging_session, "/db/x?", [["SELECT ?", "tell-tale"]], 3.0, Kind.READ))
     assert "tell-tale" in caplog.text
 
 
@@ -393,7 +415,7 @@ def test_a_write_is_never_sent_behind_one_that_may_have_arrived(
     nodes = Nodes(*before, last)
     hosts = ",".join("abcd"[:seeds])
     try:
-        run(exchange(cluster(host=hosts, retry=attempts(4)), WRITE), nodes.send, nodes.slept.append)
+        nodes.run(exchange(cluster(host=hosts, retry=attempts(4)), WRITE))
     except OutcomeUnknownError:
         # Only what happened last can have left it open.
         assert len(nodes.sent) == len(before) + 1

@@ -111,8 +111,14 @@ def test_statements(text: str, kind: str, name: str) -> None:
     assert isinstance(error, getattr(sqlite3, kind))
 
 
-def test_regexp_names_the_cure() -> None:
-    assert "-extensions-path" in str(statement_error("no such function: regexp"))
+@pytest.mark.parametrize("function", ["regexp", "REGEXP", "sqrt", "POWER", "log2"])
+def test_missing_functions_name_the_cure(function: str) -> None:
+    assert "-extensions-path" in str(statement_error(f"no such function: {function}"))
+
+
+@pytest.mark.parametrize("function", ["sqrty", "my_pow", "explain"])
+def test_misspelt_functions_do_not(function: str) -> None:
+    assert "-extensions-path" not in str(statement_error(f"no such function: {function}"))
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,10 @@ URL_OPTIONS = [
     ("insecure", "on", True),
     ("insecure", "False", False),
     ("transport", "urllib3", "urllib3"),
+    ("read_from", "round_robin", "round_robin"),
+    ("deadline", "2.5", 2.5),
+    ("deadline", "none", None),
+    ("discovery", "off", False),
     ("log_values", "1", True),
 ]
 
@@ -257,6 +261,8 @@ class TestUrlOptions:
             "timeout=",
             "timeout=-1",
             "timeout=nan",
+            "deadline=0",
+            "read_from=me",
             "timeout=inf",
             "connect_timeout=-1",
             "detect_types=x",
@@ -310,6 +316,7 @@ class TestChecks:
     def test_levels(self, level: str | None) -> None:
         assert options(level=level).level == level
         expected = "" if level is None else f"&level={level.lower()}"
+        expected += "" if level in ("none", "auto") else "&redirect"
         assert CallOptions(level=level).read_query == expected
 
     def test_levels_that_are_none(self) -> None:

@@ -231,6 +231,14 @@ class TestLostAnswers:
                 post(make(), server, timeout=0.15)
             assert len(server.received) == 1
 
+    def test_node_that_reads_nothing(self, make: MakeTransport) -> None:
+        """A body that is larger than all buffers on the way."""
+        body = b"x" * (1 << 25)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            silent = Node("http", "127.0.0.1", listener.getsockname()[1])
+            with pytest.raises(AnswerLost):
+                make().send(silent, Request("POST", "/", body, False, 0.3))
+
     def test_silence_in_an_answer(self, make: MakeTransport) -> None:
         half = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
         with SocketServer([together(half, silence)]) as server, pytest.raises(AnswerLost):

@@ -1,0 +1,224 @@
+"""Who leads, and which nodes there are: asked of several nodes at once, each with a short deadline.
+
+`/status` is what every node answers at once, whatever has become of the others; `/nodes` is asked of a leader that
+has just answered. Nodes that say nothing about themselves, for want of a permission, are asked by redirects alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyrqlite.cluster.kinds import Kind
+from pyrqlite.cluster.node import Node
+from pyrqlite.cluster.pool import Member
+from pyrqlite.flow.steps import Arrival, Flow, Request, Response, Send, Together
+
+if TYPE_CHECKING:
+    from pyrqlite.cluster.cluster import Cluster
+
+SECONDS = 0.9  # for all answers together; curl keeps only less than a second exactly
+MOST_ASKED = 16
+MOST_KNOWN = 64
+_STATUS = Request("GET", "/status?key=store", None, True, SECONDS, Kind.ADMIN)
+_NODES = Request("GET", "/nodes?ver=2&nonvoters&timeout=500ms", None, True, SECONDS, Kind.ADMIN)
+# What reading an answer raises that is not rqlite's.
+_NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([\d.]+)(ns|us|µs|ms|h|m|s)")
+
+
+class Sighting(NamedTuple):
+    """What a node says of itself. `heard_at` is when it last heard from a leader, by this machine's clock;
+    `members` are the ids of the nodes that it counts to the cluster."""
+
+    node: Node
+    id: str
+    leads: bool
+    term: int
+    heard_at: float
+    members: frozenset[str]
+
+
+class Sight(NamedTuple):
+    """What a search has found: the leader, or followers that have heard from one since it was lost here.
+
+    `answered` are the nodes that said something of themselves; none where nobody may, or can.
+    """
+
+    leader: Node | None
+    followers: Sequence[Node]
+    answered: Sequence[Node]
+
+
+class _Lookout:
+    """Takes arrivals in, and decides when there are enough of them."""
+
+    def __init__(self, asked: Sequence[Node], awaited: int) -> None:
+        self._asked = len(asked)
+        self._awaited = awaited
+        self.sightings: dict[Node, Sighting] = {}
+
+    def whole(self, arrivals: Sequence[Arrival]) -> bool:
+        """Everybody that was waited for has answered."""
+        self._take(arrivals[-1])
+        return len(arrivals) >= self._awaited
+
+    def led(self, arrivals: Sequence[Arrival]) -> bool:
+        """As `whole`, or a leader has answered, and none of a majority knows of a later term."""
+        whole = self.whole(arrivals)
+        return whole or (len(arrivals) * 2 > self._asked and self.leader is not None)
+
+    @property
+    def leader(self) -> Node | None:
+        """The node that leads in the latest term that anyone knows of."""
+        latest = max((seen.term for seen in self.sightings.values()), default=0)
+        leads = (seen.node for seen in self.sightings.values() if seen.leads)
+        return next((node for node in leads if self.sightings[node].term == latest), None)
+
+    def _take(self, arrival: Arrival) -> None:
+        if isinstance(arrival.outcome, Response) and arrival.outcome.status == 200:
+            with suppress(*_NONSENSE):
+                self.sightings[arrival.node] = _sighting(arrival.node, arrival.outcome.body)
+
+
+def _sighting(node: Node, body: bytes) -> Sighting:
+    store = json.loads(body)
+    raft = store["raft"]
+    leads = raft["state"] == "Leader"
+    return Sighting(
+        node,
+        str(store["node_id"]),
+        leads,
+        int(raft["term"]),
+        time.monotonic() - _seconds(raft.get("last_contact", "0" if leads else "never")),
+        frozenset(str(each["id"]) for each in store["nodes"]),
+    )
+
+
+def _seconds(duration: object) -> float:
+    """A duration of Go's, such as `1m2.5s`; infinite for `never`."""
+    parts = _PART.findall(str(duration))
+    if not parts:
+        return 0.0 if str(duration) == "0" else float("inf")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def find_leader(cluster: Cluster) -> Flow[Sight]:
+    """Look for the leader among the nodes that are known; threads share one search."""
+    sight = yield from cluster.search.run(lambda: _find_leader(cluster))
+    return sight or Sight(None, (), ())
+
+
+def _find_leader(cluster: Cluster) -> Flow[Sight]:
+    nodes = cluster.nodes
+    lost_at = nodes.lost_at or 0.0
+    lookout = yield from _look(cluster, nodes.known[:MOST_ASKED], whole=False)
+    seen = lookout.sightings
+    if lookout.leader is not None:
+        nodes.is_leader(lookout.leader)
+    followers = [each.node for each in seen.values() if each.heard_at > lost_at]
+    return Sight(lookout.leader, followers, list(seen))
+
+
+def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Lookout]:
+    """Ask these nodes about themselves, and note which of them answer, and how fast."""
+    nodes = cluster.nodes
+    awaited = sum(not nodes.is_failing(node) for node in asked) or len(asked)
+    lookout = _Lookout(asked, awaited)
+    enough = lookout.whole if whole else lookout.led
+    sends = [Send(node, _STATUS) for node in asked]
+    arrivals: list[Arrival] = yield Together(sends, SECONDS, enough)
+    for node, outcome, seconds in arrivals:
+        if isinstance(outcome, Response):
+            nodes.answered(node)
+            nodes.measured(node, seconds)
+        else:
+            nodes.failed(node)
+    if whole and len(arrivals) < awaited:
+        for node in set(asked) - {arrival.node for arrival in arrivals}:
+            nodes.failed(node)
+    return lookout
+
+
+def look_around(cluster: Cluster) -> Flow[None]:
+    """Measure the nodes that are known, and learn from the leader which others there are, and which are gone.
+
+    Nobody waits for this but the thread that does it.
+    """
+    if not cluster.looking.is_on:
+        yield from cluster.looking.run(lambda: _look_around(cluster))
+
+
+def _look_around(cluster: Cluster) -> Flow[None]:
+    nodes = cluster.nodes
+    lookout = yield from _look(cluster, nodes.known[:MOST_ASKED], whole=True)
+    leader = lookout.leader
+    if leader is None:
+        return
+    nodes.is_leader(leader)
+    if not cluster.discovery:
+        return
+    arrivals: list[Arrival] = yield Together([Send(leader, _NODES)], SECONDS, bool)
+    listed = _listed(arrivals)
+    if listed is None:
+        return
+    ids = {seen.id: node for node, seen in lookout.sightings.items() if node in nodes.seeds}
+    found = {node: each for node, each in _usable(cluster, listed) if each.id not in ids}
+    new = [node for node in found if node not in lookout.sightings][:MOST_ASKED]
+    seen = dict(lookout.sightings)
+    if new:
+        seen.update((yield from _look(cluster, new, whole=True)).sightings)
+    # An address that leads elsewhere from here, or nowhere, is not the node's.
+    members = {node: each for node, each in found.items() if _is_at(seen.get(node), each)}
+    members.update((ids[each.id], each.member) for each in listed if each.id in ids)
+    there = {each.id for each in members.values()}
+    counted = lookout.sightings[leader].members | {each.id for each in listed}
+    down = counted - there
+    members.update((node, each) for node, each in nodes.members().items() if each.id in down)
+    nodes.learn(members, [node for identity, node in ids.items() if identity not in counted])
+
+
+def _is_at(sighting: Sighting | None, member: Member) -> bool:
+    return sighting is not None and sighting.id == member.id
+
+
+class _Listed(NamedTuple):
+    """A line of a list of nodes."""
+
+    id: str
+    voter: bool
+    address: object
+
+    @property
+    def member(self) -> Member:
+        """Who it is, wherever it is."""
+        return Member(self.id, self.voter)
+
+
+def _listed(arrivals: Sequence[Arrival]) -> list[_Listed] | None:
+    """The nodes of an answer to /nodes; None where it is none."""
+    for _, outcome, _ in arrivals:
+        if isinstance(outcome, Response) and outcome.status == 200:
+            with suppress(*_NONSENSE):
+                every = json.loads(outcome.body)["nodes"]
+                return [
+                    _Listed(str(each["id"]), each.get("voter") is not False, each.get("api_addr"))
+                    for each in every
+                ]
+    return None
+
+
+def _usable(cluster: Cluster, listed: Sequence[_Listed]) -> list[tuple[Node, Member]]:
+    """The listed nodes whose addresses can be used, at most so many."""
+    usable: list[tuple[Node, Member]] = []
+    for each in listed:
+        with suppress(ValueError):
+            if len(usable) < MOST_KNOWN and isinstance(each.address, str):
+                node = cluster.node_at(each.address)
+                usable += [(node, each.member)] if node is not None else []
+    return usable

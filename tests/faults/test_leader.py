@@ -1,0 +1,93 @@
+"""The leader is killed or stopped under writes, transactions and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.clients import Clients, Perform, check, connecting, transact, write
+from tests.faults.conftest import hosts_of
+from tests.rqlited import RqlitedCluster, RqlitedNode
+
+pytestmark = pytest.mark.cluster
+Fault = Callable[[RqlitedCluster, RqlitedNode], object]
+
+
+def kill(cluster: RqlitedCluster, leader: RqlitedNode) -> None:
+    leader.kill()
+
+
+def stop(cluster: RqlitedCluster, leader: RqlitedNode) -> None:
+    leader.suspend()
+
+
+def step_down(cluster: RqlitedCluster, leader: RqlitedNode) -> None:
+    leader.send("POST", "/leader?wait")
+
+
+def restart_all(cluster: RqlitedCluster, leader: RqlitedNode) -> None:
+    for node in cluster.nodes:
+        node.kill()
+    for node in cluster.nodes:
+        node.restart()
+
+
+@dataclass(frozen=True)
+class Work:
+    name: str
+    perform: Perform
+    autocommit: bool
+    parts: int
+
+
+WRITES = Work("writes", write, True, 1)
+TRANSACTIONS = Work("transactions", transact, False, 2)
+# Elections of this cluster take about a second, and the driver finds the new leader within another; the clients
+# wait two seconds for a stopped node, and this machine is busy.
+LONGEST_GAP = 10.0
+
+
+def suffer(
+    cluster: RqlitedCluster, fault: Fault, work: Work, *, exactly_once: bool, transport: str
+) -> str:
+    """Run clients, hurt the cluster meanwhile, mend it; the figures."""
+    connect = connecting(
+        hosts_of(cluster),
+        autocommit=work.autocommit,
+        exactly_once=exactly_once,
+        transport=transport,
+    )
+    clients = Clients(connect, work.perform)
+    leader = cluster.leader()
+    with clients.working():
+        clients.wait(5)
+        clients.hurt(lambda: fault(cluster, leader), then=15)
+    if leader.suspended:
+        leader.resume()
+    if not leader.running:
+        leader.restart()
+    cluster.wait_ready()
+    clients.tally.show_errors()
+    check(connecting(hosts_of(cluster), timeout=30.0), clients.tally, work.parts)
+    if exactly_once:
+        assert not clients.tally.ambiguous
+    assert clients.tally.gap < LONGEST_GAP
+    once = ", exactly once" if exactly_once else ""
+    return clients.tally.figures(f"{fault.__name__}, {work.name}{once}")
+
+
+@pytest.mark.parametrize("exactly_once", [False, True], ids=["plain", "once"])
+@pytest.mark.parametrize("work", [WRITES, TRANSACTIONS], ids=lambda work: work.name)
+@pytest.mark.parametrize("fault", [kill, stop, step_down, restart_all])
+def test_nothing_is_lost_or_doubled(
+    cluster: RqlitedCluster, fault: Fault, work: Work, exactly_once: bool
+) -> None:
+    print(suffer(cluster, fault, work, exactly_once=exactly_once, transport="urllib3"))
+
+
+@pytest.mark.parametrize("transport", ["curl", "aiohttp"])
+@pytest.mark.parametrize("fault", [kill, stop])
+def test_by_each_transport(cluster: RqlitedCluster, fault: Fault, transport: str) -> None:
+    print(transport, suffer(cluster, fault, WRITES, exactly_once=True, transport=transport))

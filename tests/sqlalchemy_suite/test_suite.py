@@ -1,0 +1,3 @@
+"""SQLAlchemy's own compliance suite for dialects."""
+
+from sqlalchemy.testing.suite import *  # noqa: F403
