@@ -175,7 +175,7 @@ class _Call:
         if chosen is Action.FOLLOW:
             return self._redirected(node, origin)
         if chosen not in (Action.WAIT, Action.ELSEWHERE):
-            raise self._with_attempts(_final(origin, failed, chosen))
+            raise self._with_attempts(_final(self._request, origin, failed, chosen))
         self._answer = origin
         self._may_wait |= chosen is Action.WAIT
         return self._another(node)
@@ -302,7 +302,7 @@ class _Call:
                 error.http_status, error.body = answer.status, _text(answer)
                 error.node = str(answer.node)
         elif answer is not None:
-            error = _definite(answer)
+            error = _definite(self._request, answer)
         else:
             error = UnreachableError(f"no node could be reached, nothing was applied: {causes}")
             error.node = self._attempts[-1].node
@@ -333,16 +333,16 @@ def _text(response: Response) -> str:
     return response.body.decode(errors="replace")
 
 
-def _definite(response: Response) -> DatabaseError:
+def _definite(request: Request, response: Response) -> DatabaseError:
     """The error for an answer that is no success, and has applied nothing."""
     if response.status == 200:
         return failed_call(response.node, said_of_the_call(response.body) or "")
-    return http_error(response.status, _text(response), str(response.node))
+    return http_error(response.status, _text(response), str(response.node), request.target)
 
 
-def _final(response: Response, failed: Trouble, chosen: Action) -> DatabaseError:
+def _final(request: Request, response: Response, failed: Trouble, chosen: Action) -> DatabaseError:
     """The error for an answer that ends the call."""
-    error = _definite(response)
+    error = _definite(request, response)
     if chosen is Action.FAIL or not isinstance(error, OperationalError):
         return error
     unknown = unknown_outcome(response.node, failed.cause)
