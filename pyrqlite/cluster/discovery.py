@@ -147,9 +147,8 @@ def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Look
             nodes.measured(node, seconds)
         else:
             nodes.failed(node)
-    if arrivals and not enough(
-        arrivals
-    ):  # the time was over for some; for all, it may have been too short
+    # The time was over for some; for all of them it may have been too short.
+    if arrivals and not enough(arrivals):
         for node in set(asked) - {arrival.node for arrival in arrivals}:
             nodes.failed(node, silent=True)
     return lookout
@@ -171,6 +170,7 @@ def _look_around(cluster: Cluster) -> Flow[None]:
     if leader is None:
         return
     nodes.is_leader(leader)
+    nodes.end_detour()
     if not cluster.discovery:
         return
     arrivals: list[Arrival] = yield Together([Send(leader, _NODES)], SECONDS, bool)

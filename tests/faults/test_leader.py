@@ -102,6 +102,8 @@ def test_nothing_is_lost_or_doubled(
     print(suffer(cluster, fault, work, exactly_once=exactly_once, transport="urllib3"))
 
 
-@pytest.mark.parametrize(("fault", "transport"), [(stop, "curl"), (kill, "aiohttp")])
+@pytest.mark.parametrize(
+    ("fault", "transport"), [(stop, "curl"), (kill, "aiohttp"), (stop, "asyncio")]
+)
 def test_by_each_transport(cluster: RqlitedCluster, fault: Fault, transport: str) -> None:
     print(transport, suffer(cluster, fault, WRITES, exactly_once=True, transport=transport))

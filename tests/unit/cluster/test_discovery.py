@@ -244,6 +244,23 @@ class TestWrites:
         nodes.play(exchange(known, WRITE))
         assert nodes.hosts[4:] == ["b"]
 
+    def test_address_of_several_nodes(self) -> None:
+        """A load balancer's, which all of them advertise: there is nowhere else to go."""
+        known = made(host="a")
+        here = redirect("http://a:4001/")
+        _, nodes = play(World(), exchange(known, WRITE), here, here, OK)
+        assert nodes.hosts == ["a", "a", "a"]
+        assert [REDIRECT in sent.request.target for sent in nodes.sent] == [True, True, False]
+        _, nodes = play(World(), exchange(known, WRITE), OK)
+        assert REDIRECT not in nodes.sent[0].request.target
+
+    def test_detour_ends_when_somebody_sees_the_leader(self) -> None:
+        known = made(host="b")
+        known.nodes.pass_on(known.nodes.seeds[0], Node("http", "x", 4001))
+        play(World({"b": Told(), "x": Told(leads=True)}), look_around(known))
+        assert known.nodes.detour is None
+        assert known.nodes.leader == Node("http", "x", 4001)
+
     def test_detour_ends_when_the_leader_can_be_reached(self) -> None:
         known = made(host="b")
         [b] = known.nodes.seeds

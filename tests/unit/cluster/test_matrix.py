@@ -54,13 +54,13 @@ FAILURES: dict[Failure, list[Answering]] = {
         # Neither begins with a known text nor is one: not decided by a part of it.
         failed_call("no leadership transfer in progress, store not open"),
     ],
-    Failure.GATEWAY: [Reply(502), Reply(504, b"upstream")],
+    Failure.GATEWAY: [Reply(502), Reply(504, b"upstream"), Reply(503, b"reset before headers")],
     Failure.BROKEN: [Reply(500, b"no leader not found here"), Reply(500), Reply(408)],
     Failure.REFUSED: [
         Reply(401),
         Reply(404),
         Reply(429),
-        Reply(503, b"overloaded"),
+        Reply(503, b"not single-node", {"x-rqlite-version": "v10"}),
         failed_call("timed out enqueuing operation"),
     ],
 }
