@@ -149,7 +149,9 @@ def trouble(response: Response, kind: Kind, *, forwarded: bool) -> Trouble | Non
     if response.status in (500, 503) and text == "leader not found":
         failure = Failure.LEADERLESS
     elif response.status == 503 and not response.headers.get("x-rqlite-version", ""):
-        failure = Failure.GATEWAY  # some of them say so when they have lost a node that had the request
+        failure = (
+            Failure.GATEWAY
+        )  # some of them say so when they have lost a node that had the request
     return Trouble(failure, f"{response.status} {text}".strip(), response)
 
 

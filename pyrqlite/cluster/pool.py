@@ -92,10 +92,6 @@ class NodePool:
         rest = self._rests.get(node)
         return rest is not None and rest.until > self._clock()
 
-    def is_failing(self, node: Node) -> bool:
-        """Whether the node has not answered since it failed, even if its rest is over."""
-        return node in self._rests
-
     def is_silent(self, node: Node) -> bool:
         """Whether the node was waited for in vain when it was last asked."""
         rest = self._rests.get(node)
@@ -201,9 +197,8 @@ class NodePool:
 
     def _view(self, kind: Kind) -> View:
         """What the selector chooses from; made anew when something was learnt, or a rest is over."""
-        views = (
-            self._views
-        )  # another one by the time that this is made, if something was learnt meanwhile
+        # If something is learnt while a view is made, the pool's are others by then, and this one is forgotten.
+        views = self._views
         made = views.get(kind)
         if made is None or made[0] <= self._clock():
             made = views[kind] = self._make_view(kind)
