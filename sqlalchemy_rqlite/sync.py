@@ -35,6 +35,7 @@ class RqliteDialect_pyrqlite(RqliteDialect):
     def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
         """Whether the cluster answers."""
         dbapi_connection.ping()
+        dbapi_connection.rollback()  # the question began a transaction
         return True
 
 
