@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.cases import Case
 from benchmarks.environments import python_for
@@ -19,6 +19,7 @@ _BOOT = (
     "from benchmarks.worker import main; main(*sys.argv[2:])"
 )
 _STOP_SECONDS = 10
+T = TypeVar("T")
 
 Samples = dict[str, dict[str, list[float]]]
 """Seconds for one operation, by case and by worker, a number for each timing; the n-th of all are neighbours."""
@@ -96,7 +97,7 @@ def measure(workers: Sequence[Worker], cases: Sequence[Case], rounds: int) -> Sa
     return samples
 
 
-def order(workers: Sequence[Worker], turn: int) -> list[Worker]:
+def order(workers: Sequence[T], turn: int) -> list[T]:
     """Each worker comes first, second, ... equally often, and runs before as often as after each other."""
     start = turn // 2 % len(workers)
     rotated = [*workers[start:], *workers[:start]]

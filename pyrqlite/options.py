@@ -257,6 +257,11 @@ class Options:
         named = (_node(self.scheme, part.strip(), self.port) for part in self.host.split(","))
         return list(dict.fromkeys(named))
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the user's nodes are spoken to by TLS only."""
+        return self.scheme == "https"
+
     def shared_by(self) -> tuple[Any, ...] | None:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""
         if self.is_embedded:

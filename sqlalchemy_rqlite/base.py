@@ -52,6 +52,8 @@ class RqliteExecutionContext(SQLiteExecutionContext):
         }
         return self._dbapi_connection.cursor(**options)
 
+    create_server_side_cursor = create_default_cursor
+
     def fetchall_for_returning(self, cursor: DBAPICursor) -> Sequence[Any]:
         """The rows of a RETURNING; InvalidRequestError where their keys do not tell whose they are."""
         rows: Sequence[Any] = super().fetchall_for_returning(cursor)
@@ -174,6 +176,18 @@ class RqliteDialect(SQLiteDialect):
     def detect_autocommit_setting(self, dbapi_conn: DBAPIConnection) -> bool:
         """Whether the connection has no transactions to roll back."""
         return bool(dbapi_conn.isolation_level == "AUTOCOMMIT")
+
+    def do_close(self, dbapi_connection: DBAPIConnection) -> None:
+        """Close the connection; what was not committed goes without a warning, as it does everywhere here."""
+        if not dbapi_connection.closed:
+            dbapi_connection.rollback()
+        dbapi_connection.close()
+
+    def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
+        """Whether the cluster answers."""
+        dbapi_connection.ping()
+        dbapi_connection.rollback()  # the question began a transaction
+        return True
 
     def is_disconnect(
         self,

@@ -38,15 +38,19 @@ def run_transaction(
     times, by default); so the function must do nothing but work on what it is given. `bind` has no open
     transaction.
     """
-    policy = (retry or until_nobody_interferes()).copy(
-        retry=tenacity.retry_if_exception(is_conflict), reraise=True
-    )
 
     def attempt() -> T:
         with bind.begin() as begun:
             return function(begun if isinstance(bind, (Engine, sessionmaker)) else bind)
 
-    return policy(attempt)
+    return conflict_policy(retry)(attempt)
+
+
+def conflict_policy(retry: tenacity.Retrying | None) -> tenacity.Retrying:
+    """The stop and the waits of `retry`, or the driver's own, for SQLAlchemy's form of conflicts."""
+    return (retry or until_nobody_interferes()).copy(
+        retry=tenacity.retry_if_exception(is_conflict), reraise=True
+    )
 
 
 def is_conflict(error: BaseException) -> bool:

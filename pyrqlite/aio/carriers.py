@@ -1,4 +1,4 @@
-"""Who carries the requests of an event loop: aiohttp, or a thread that calls the embedded server."""
+"""Who carries the requests of an event loop: its own connections, or a thread that calls the embedded server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pyrqlite.errors import InterfaceError, NotSupportedError
 from pyrqlite.flow.steps import NotSent, Request, Response
 from pyrqlite.options import Options
 from pyrqlite.transports import Transport
+from pyrqlite.transports.loop import LoopTransport
 
 
 class Carrier(Protocol):
@@ -54,10 +55,13 @@ def _is_of_a_closed_loop(key: Hashable) -> bool:
 
 
 def _make(options: Options) -> Carrier:
-    if options.session is not None or options.transport not in ("auto", "aiohttp"):
+    if options.session is not None or options.transport not in ("auto", "loop", "aiohttp"):
         raise InterfaceError(
-            "asyncio connections go by aiohttp: leave out transport and session, which are for those that wait"
+            "asyncio connections go by the loop or by aiohttp: the session and the other transports are for those "
+            "that wait"
         )
+    if options.transport != "aiohttp":
+        return LoopTransport(wire(options))
     try:
         from pyrqlite.transports.aiohttp import AiohttpTransport
     except ImportError as error:
@@ -93,4 +97,4 @@ class EmbeddedCarrier:
         """Wait for a call that was cancelled."""
         self._thread.shutdown(wait=False)
         if self._call is not None and not self._call.done():
-            await asyncio.wait([asyncio.wrap_future(self._call)])
+            await asyncio.gather(asyncio.wrap_future(self._call), return_exceptions=True)

@@ -21,6 +21,8 @@ from pyrqlite.options import Options
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyrqlite.aio.admin import AsyncAdmin
+
 T = TypeVar("T")
 
 
@@ -38,7 +40,7 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
     _cursor_class = AsyncCursor
 
     def __init__(self, options: Options) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._busy = False
         super().__init__(options)
 
@@ -66,7 +68,7 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
             self._busy = False
 
     def _check_loop(self) -> None:
-        if asyncio.get_running_loop() is not self._loop:
+        if asyncio.get_running_loop() is not self.loop:
             raise ProgrammingError(
                 "this connection belongs to another event loop: open one in each loop"
             )
@@ -80,6 +82,13 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
     async def rollback(self) -> None:
         """Forget the open transaction."""
         self._rollback()
+
+    @property
+    def admin(self) -> AsyncAdmin:
+        """Administration of the cluster: nodes, backups, loading."""
+        from pyrqlite.aio.admin import AsyncAdmin
+
+        return AsyncAdmin(self)
 
     @property
     def autocommit(self) -> bool:

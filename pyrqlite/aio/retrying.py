@@ -8,7 +8,10 @@ from typing import TypeVar
 import tenacity
 
 from pyrqlite.aio.connection import AsyncConnection
+from pyrqlite.aio.executor import run
+from pyrqlite.cluster.node import Node
 from pyrqlite.flow.retries import Retries
+from pyrqlite.flow.steps import Request, Response
 from pyrqlite.retrying import policy_of
 
 T = TypeVar("T")
@@ -23,11 +26,24 @@ async def run_transaction(
 
     As `pyrqlite.run_transaction` does: again where another client interferes, as `retry` says.
     """
-    retries = Retries(policy_of(connection, retry))
-    while await connection.run(retries.next()):
+
+    async def attempt() -> T:
+        async with connection.transaction():
+            return await function(connection)
+
+    return await persistently(policy_of(connection, retry), attempt)
+
+
+async def persistently(policy: tenacity.Retrying, attempt: Callable[[], Awaitable[T]]) -> T:
+    """What `policy(attempt)` is where nothing has to be awaited."""
+    retries = Retries(policy)
+    while await run(retries.next(), _nobody):
         try:
-            async with connection.transaction():
-                return await function(connection)
+            return await attempt()
         except Exception as error:
             retries.failed(error)
     raise AssertionError("a policy ends with an attempt or with an error")
+
+
+async def _nobody(node: Node, request: Request) -> Response:
+    raise AssertionError("a policy sends nothing")

@@ -10,7 +10,7 @@ import http.client
 import io
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pyrqlite.flow.steps import Headers
+from pyrqlite.flow.steps import PIECE, Download, Headers
 
 if TYPE_CHECKING:
     import socket
@@ -56,7 +56,7 @@ def read_answer(sock: socket.socket, method: str) -> Answer:
             raise http.client.RemoteDisconnected("the connection ended before the answer had begun")
         begun += piece
     head = begun[: end + 2]
-    length = _length(head) if end > 0 else None
+    length = plain_length(head) if end > 0 else None
     if length is None or method == "HEAD":
         return _read_by_library(sock, method, begun)
     body = begun[end + 4 :]
@@ -65,7 +65,30 @@ def read_answer(sock: socket.socket, method: str) -> Answer:
     return Answer(int(head[9:12]), Head(head.split(b"\r\n")), body[:length], len(body) == length)
 
 
-def _length(head: bytes) -> int | None:
+def take_answer(sock: socket.socket, download: Download) -> Answer:
+    """The answer to a GET, whose body the download takes if its status is 200."""
+    message = http.client.HTTPResponse(sock, method="GET")
+    body = b""
+    try:
+        message.begin()
+        if message.status == 200:
+            _take(message, download)
+        else:
+            body = message.read()
+    finally:
+        message.close()
+    return Answer(message.status, message.headers, body, not message.will_close)
+
+
+def _take(message: http.client.HTTPResponse, download: Download) -> None:
+    download.begin(message.length)
+    while piece := message.read(PIECE):
+        download.write(piece)
+    if message.length:  # read(amount) says nothing of a body that was cut
+        raise http.client.IncompleteRead(b"", message.length)
+
+
+def plain_length(head: bytes) -> int | None:
     """How long the body is; None where that is not said in the plainest way."""
     lowered = head.lower()
     start = lowered.find(b"\r\ncontent-length:")
