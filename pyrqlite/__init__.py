@@ -5,6 +5,7 @@ from pyrqlite.connecting import connect
 from pyrqlite.connection import Connection
 from pyrqlite.cursor import Cursor
 from pyrqlite.errors import (
+    AccessDeniedError,
     DatabaseError,
     DataError,
     Error,
@@ -58,6 +59,7 @@ __all__ = [
     "PARSE_DECLTYPES",
     "ROWID",
     "STRING",
+    "AccessDeniedError",
     "Binary",
     "Connection",
     "Cursor",

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from pyrqlite.admin.command import add_commands
 from pyrqlite.admin.verifying import command as verify
 from pyrqlite.demo import WrongAnswer
 from pyrqlite.errors import Error
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
             "if all hold the same, 1 if not or if a node could not be compared.",
         )
     )
+    add_commands(commands)
     return parser
 
 

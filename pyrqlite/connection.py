@@ -19,6 +19,8 @@ from pyrqlite.options import Options
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyrqlite.admin.front import Admin
+
 T = TypeVar("T")
 
 
@@ -57,6 +59,13 @@ class Connection(BaseConnection[Cursor]):
     commit = blocking(BaseConnection._commit)
     ping = blocking(BaseConnection._ping)
     pipeline = BaseConnection._pipeline
+
+    @property
+    def admin(self) -> Admin:
+        """Administration of the cluster: nodes, backups, loading."""
+        from pyrqlite.admin.front import Admin
+
+        return Admin(self)
 
     @property
     def autocommit(self) -> bool:

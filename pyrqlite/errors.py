@@ -74,6 +74,15 @@ class NoLeaderError(OperationalError):
     """The cluster has no leader just now. Nothing was applied."""
 
 
+class AccessDeniedError(OperationalError):
+    """The node refuses these credentials, or the user lacks a permission. Nothing was applied.
+
+    `permission` is what rqlite calls what the request needs, such as `execute`; several have a blank between.
+    """
+
+    permission: str | None = None
+
+
 class UnreachableError(OperationalError):
     """No node could be reached. Nothing was applied."""
 

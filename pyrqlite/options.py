@@ -172,7 +172,8 @@ class Options:
         "A context of your own, in place of the four options above.", None, None, True
     )
     transport: str = _option(
-        "auto (the fastest, which is urllib3), urllib3, curl or requests.",
+        "auto (the fastest, which is urllib3), urllib3, curl or requests; for asyncio auto (the loop itself) or "
+        "aiohttp.",
         "auto",
         str,
         True,
@@ -256,6 +257,11 @@ class Options:
             return [EMBEDDED]
         named = (_node(self.scheme, part.strip(), self.port) for part in self.host.split(","))
         return list(dict.fromkeys(named))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the user's nodes are spoken to by TLS only."""
+        return self.scheme == "https"
 
     def shared_by(self) -> tuple[Any, ...] | None:
         """What connections must have in common to share sockets and caches; None where nothing is shared."""

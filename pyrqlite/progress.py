@@ -25,12 +25,12 @@ class Output(Protocol):
 
 
 class Bar:
-    """Shows how many of `total` items have been worked on.
+    """Shows how many of `total` items have been worked on; None: nobody knows of how many.
 
     On a terminal the bar moves; elsewhere one line is printed at the end.
     """
 
-    def __init__(self, title: str, total: int, output: Output | None = None) -> None:
+    def __init__(self, title: str, total: int | None, output: Output | None = None) -> None:
         self._title = title
         self._total = total
         self._output = output or sys.stderr
@@ -68,7 +68,9 @@ def progress(
     bar.close()
 
 
-def _bar(title: str, done: int, total: int) -> str:
+def _bar(title: str, done: int, total: int | None) -> str:
+    if total is None:
+        return f"{title} {done:,}"
     share = min(done / total, 1) if total else 1
     filled = round(share * _WIDTH)
     return f"{title} [{'#' * filled}{'.' * (_WIDTH - filled)}] {done:,} of {total:,} ({share:.0%})"

@@ -158,23 +158,21 @@ def backup(service: Service, request: Request) -> Outcome:
         data = backups.make(
             service.database, form, vacuum="vacuum" in params, tables=params.tables()
         )
-        if "compress" in params:
-            data = backups.compress(data)
         service.last_backup = time()
         kind = "application/sql" if form == "sql" else "application/octet-stream"
-        return Response(200, kind, data)
+        return Response(200, kind, pieces=backups.compress(data) if "compress" in params else data)
 
     return Block(run)
 
 
 def load(service: Service, request: Request) -> Outcome:
     """POST /db/load: a whole database, or SQL text."""
-    if backups.looks_like_sqlite(request.body):
+    if backups.looks_like_sqlite(request.peek(backups.HEADER_SIZE)):
         return Block(lambda: _replace(service, request, _loaded(service, request)))
     # The answer is no more associative, and has no more of an index, than a script's is.
     answer = Answer(service, request, content_type=TEXT, indexed=False)
     try:
-        sql = request.body.decode()
+        sql = b"".join(request.pieces()).decode()
     except UnicodeDecodeError:
         return answer.failed(NOT_UTF8)
     call = Call(
@@ -188,9 +186,10 @@ def load(service: Service, request: Request) -> Outcome:
 
 def boot(service: Service, request: Request) -> Outcome:
     """POST /boot: a whole database."""
-    if len(request.body) < backups.HEADER_SIZE:
+    head = request.peek(backups.HEADER_SIZE)
+    if len(head) < backups.HEADER_SIZE:
         return error(503, "EOF")
-    if not backups.looks_like_sqlite(request.body):
+    if not backups.looks_like_sqlite(head):
         return error(400, "invalid SQLite data")
     return Block(lambda: _replace(service, request, Response()))
 
@@ -202,7 +201,7 @@ def _loaded(service: Service, request: Request) -> Response:
 
 def _replace(service: Service, request: Request, success: Response) -> Response:
     try:
-        backups.replace(service.database, request.body)
+        backups.replace(service.database, request.pieces())
     except backups.InvalidDatabase as exc:
         return error(503 if request.path == "/boot" else 500, str(exc))
     return success

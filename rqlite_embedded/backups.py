@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import apsw
 
 from .database import Database
+from .exchange import Pieces
 from .session import Session
 
 HEADER_SIZE = 32
 _MAGIC = b"SQLite format"
 _WAL, _DELETE = b"\x02\x02", b"\x01\x01"
 _MODE = slice(18, 20)
+_PIECE = 1 << 16
 
 
 class InvalidDatabase(ValueError):
@@ -27,29 +31,50 @@ def looks_like_sqlite(data: bytes) -> bool:
     return len(data) > len(_MAGIC) and data.startswith(_MAGIC)
 
 
-def compress(data: bytes) -> bytes:
-    """``data`` in gzip's format."""
-    return gzip.compress(data, compresslevel=1)
+def compress(pieces: Pieces) -> Pieces:
+    """``pieces`` in gzip's format."""
+    packer = zlib.compressobj(1, wbits=31)
+    with closing(pieces):
+        yield from filter(None, map(packer.compress, pieces))
+    yield packer.flush()
 
 
-def make(database: Database, form: str, *, vacuum: bool, tables: list[str]) -> bytes:
+def make(database: Database, form: str, *, vacuum: bool, tables: list[str]) -> Pieces:
     """A consistent copy: ``form`` is binary (in WAL mode), delete (not in WAL mode) or sql."""
     session = database.take_reader()
     try:
         if form == "sql":
-            return dump(session, tables).encode("utf-8")
-        data = _vacuumed(session) if vacuum else session.connection.serialize("main")
+            yield from _gathered(dump(session, tables))
+            return
+        with tempfile.TemporaryDirectory(prefix="rqlite-") as folder:
+            path = os.path.join(folder, "copy.sqlite")
+            if vacuum:
+                _vacuum(session, path)
+            else:
+                _copy_out(session, path)
+            mode = _DELETE if vacuum or form == "delete" else _WAL
+            yield from _with_mode(_pieces(path), mode)
     finally:
         database.put_back(session)
-    return _with_mode(data, _DELETE if vacuum or form == "delete" else _WAL)
 
 
-def replace(database: Database, data: bytes) -> None:
+def _gathered(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines as pieces of some size."""
+    piece = bytearray()
+    for line in lines:
+        piece += line.encode("utf-8")
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
+
+
+def replace(database: Database, data: Iterable[bytes]) -> None:
     """Put the database in ``data`` in the place of the present one. Raises InvalidDatabase."""
     with tempfile.TemporaryDirectory(prefix="rqlite-") as folder:
         path = os.path.join(folder, "loaded.sqlite")
         with open(path, "wb") as file:
-            file.write(_with_mode(data, _DELETE))
+            file.writelines(_with_mode(data, _DELETE))
         try:
             source = apsw.Connection(path)
             try:
@@ -63,10 +88,10 @@ def replace(database: Database, data: bytes) -> None:
     database.next_index()
 
 
-def dump(session: Session, tables: list[str]) -> str:
-    """The database as SQL text; ``tables`` limits the tables, not indexes, triggers and views."""
+def dump(session: Session, tables: list[str]) -> Iterator[str]:
+    """The database as SQL text, by lines; ``tables`` limits the tables, not indexes, triggers and views."""
     connection = session.connection
-    lines = ["PRAGMA foreign_keys=OFF", "BEGIN TRANSACTION"]
+    yield "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n"
     connection.execute("BEGIN")
     schema: list[tuple[str, str, str]] = _fetch(
         connection, "SELECT name, type, sql FROM sqlite_schema WHERE sql NOT NULL"
@@ -78,48 +103,62 @@ def dump(session: Session, tables: list[str]) -> str:
         if kind != "table" or (tables and name not in tables):
             continue
         if name == "sqlite_sequence":
-            lines.append('DELETE FROM "sqlite_sequence";')
+            yield 'DELETE FROM "sqlite_sequence";;\n'
         elif name == "sqlite_stat1":
-            lines.append('ANALYZE "sqlite_master";')
+            yield 'ANALYZE "sqlite_master";;\n'
         elif name.startswith("sqlite_"):
             continue
         else:
-            lines.append(sql)
-        lines.extend(_inserts(connection, name))
-    lines.extend(sql for _, kind, sql in schema if kind != "table")
-    lines.append("COMMIT")
-    return "".join(f"{line};\n" for line in lines)
+            yield f"{sql};\n"
+        yield from _inserts(connection, name)
+    yield from (f"{sql};\n" for _, kind, sql in schema if kind != "table")
+    yield "COMMIT;\n"
 
 
 def _fetch(connection: apsw.Connection, sql: str) -> Any:
     return connection.execute(sql).fetchall()
 
 
-def _inserts(connection: apsw.Connection, table: str) -> list[str]:
+def _inserts(connection: apsw.Connection, table: str) -> Iterator[str]:
     name = '"' + table.replace('"', '""') + '"'
     columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
     values = "||','||".join('quote("' + column.replace('"', '""') + '")' for column in columns)
     rows = connection.execute(f"SELECT {values} FROM {name}")
-    return [f"INSERT INTO {name} VALUES({row[0]})" for row in rows]
+    return (f"INSERT INTO {name} VALUES({row[0]});\n" for row in rows)
 
 
-def _vacuumed(session: Session) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="rqlite-") as folder:
-        path = os.path.join(folder, "vacuumed.sqlite")
-        session.connection.execute("PRAGMA query_only=OFF")
-        try:
-            session.connection.execute("VACUUM INTO ?", (path,))
-        finally:
-            session.connection.execute("PRAGMA query_only=ON")
-        with open(path, "rb") as file:
-            return file.read()
+def _vacuum(session: Session, path: str) -> None:
+    session.connection.execute("PRAGMA query_only=OFF")
+    try:
+        session.connection.execute("VACUUM INTO ?", (path,))
+    finally:
+        session.connection.execute("PRAGMA query_only=ON")
 
 
-def _with_mode(data: bytes, mode: bytes) -> bytes:
-    changed = bytearray(data)
-    if len(changed) >= _MODE.stop:
-        changed[_MODE] = mode
-    return bytes(changed)
+def _copy_out(session: Session, path: str) -> None:
+    target = apsw.Connection(path)
+    try:
+        target.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF").fetchall()
+        with target.backup("main", session.connection, "main") as copy:
+            copy.step(-1)
+    finally:
+        target.close()
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        yield from iter(lambda: file.read(_PIECE), b"")
+
+
+def _with_mode(pieces: Iterable[bytes], mode: bytes) -> Iterator[bytes]:
+    """The file in ``pieces``, the first of which holds its header, in another journal mode."""
+    changed = False
+    for piece in pieces:
+        if changed or len(piece) < _MODE.stop:
+            yield piece
+        else:
+            yield piece[: _MODE.start] + mode + piece[_MODE.stop :]
+        changed = True
 
 
 def _demand_soundness(source: apsw.Connection) -> None:

@@ -351,7 +351,9 @@ class Connection(asyncio.Protocol):
 
 def _guarded(work: Callable[[], Response]) -> Response:
     try:
-        return work()
+        response = work()
+        response.gather()
+        return response
     except Exception:
         logger.exception("request failed")
         return error(500, "internal server error")

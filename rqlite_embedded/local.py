@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
+from typing import BinaryIO
 
 from .database import Database, Fsync
+from .exchange import Pieces
 from .service import Service
 from .status import Node
 
@@ -32,6 +34,23 @@ class Handler:
         if self._closed:
             raise RuntimeError("the database is closed")
         return self._service.handle(method, target, headers, body)
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None = None,
+    ) -> tuple[int, dict[str, str], Pieces]:
+        """As ``handle``, with bodies that need not fit into memory.
+
+        ``upload`` is a file that is read behind ``body``; the answer's body comes in pieces,
+        which have to be closed by those who do not read them to the end.
+        """
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        return self._service.stream(method, target, headers, body, upload)
 
     def close(self) -> None:
         """Close the database. A second call does nothing."""

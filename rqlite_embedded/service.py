@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from . import admin, statements
 from .auth import Credentials
 from .body import Statement
 from .database import Database
-from .exchange import JSON, TEXT, Block, Outcome, Read, Request, Response, error
+from .exchange import JSON, TEXT, Block, Outcome, Pieces, Read, Request, Response, error
 from .execution import Call, CallError, run_executes
 from .params import ParameterError, parse_params, unescape
 from .queued import Settings, WriteQueue
@@ -49,15 +50,32 @@ class Service:
 
         ``target`` is path and query string, as in the first line of an HTTP request.
         """
+        status, complete, pieces = self.stream(method, target, headers, body, None)
+        return status, complete, b"".join(pieces)
+
+    def stream(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None,
+    ) -> tuple[int, dict[str, str], Pieces]:
+        """As ``handle``, with bodies that need not fit into memory: ``upload`` is read behind ``body``."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        response = perform(self.dispatch(method, target, lowered, body))
+        response = perform(self.dispatch(method, target, lowered, body, upload))
         complete = {**self.headers, **response.headers}
         if response.content_type:
             complete["Content-Type"] = response.content_type
-        return response.status, complete, response.body
+        return response.status, complete, response.pieces or _in_one(response.body)
 
     def dispatch(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        upload: BinaryIO | None = None,
     ) -> Outcome:
         """The response, or the work that leads to it. Names in ``headers`` are in lower case."""
         if method == "OPTIONS":
@@ -75,7 +93,7 @@ class Service:
             return Response(401, route.content_type)
         if route.methods is not None and method not in route.methods:
             return Response(405, route.content_type)
-        return route.handler(self, Request(method, path, params, headers, body))
+        return route.handler(self, Request(method, path, params, headers, body, upload))
 
     def allows(self, headers: Mapping[str, str], *permissions: str) -> bool:
         """Whether the sender of these headers has all of the permissions."""
@@ -112,6 +130,10 @@ class Service:
         job = Job(call, run_executes, shareable=False)
         self.database.writer.run(job)
         self.counters.add("queued_executions_failed" if job.error else "queued_executions_ok")
+
+
+def _in_one(body: bytes) -> Pieces:
+    yield body
 
 
 def perform(outcome: Outcome) -> Response:

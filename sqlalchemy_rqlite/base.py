@@ -54,6 +54,22 @@ class RqliteExecutionContext(SQLiteExecutionContext):
 
     create_server_side_cursor = create_default_cursor
 
+    def fetchall_for_returning(self, cursor: DBAPICursor) -> Sequence[Any]:
+        """The rows of a RETURNING; InvalidRequestError where their keys do not tell whose they are.
+
+        SQLite counts keys up, and throws dice once the largest key is in use.
+        """
+        rows: Sequence[Any] = super().fetchall_for_returning(cursor)
+        many = getattr(self.compiled, "_insertmanyvalues", None)
+        if many is not None and many.implicit_sentinel:
+            keys = [row[-1] for row in rows]
+            if keys != sorted(keys):
+                raise exc.InvalidRequestError(
+                    "the keys of the rows of one INSERT do not ascend, so rows and objects cannot be matched: the "
+                    "largest possible key of the table is in use. Give keys yourself, or use AUTOINCREMENT"
+                )
+        return rows
+
 
 class RqliteDialect(SQLiteDialect):
     """SQLAlchemy's SQLite dialect over an rqlite server.

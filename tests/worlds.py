@@ -17,6 +17,7 @@ import pytest
 
 import pyrqlite
 from pyrqlite import Connection, aio
+from pyrqlite.aio.admin import AsyncAdmin
 from pyrqlite.aio.carriers import Carrier
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import Request, Response
@@ -58,9 +59,9 @@ def wait_for(awaited: Coroutine[Any, Any, T]) -> T:
 
 
 class Facade:
-    """An AsyncConnection or AsyncCursor that blocks: what it would have awaited is run in the loop's thread."""
+    """An object of asyncio that blocks: what it would have awaited is run in the loop's thread."""
 
-    def __init__(self, inner: aio.AsyncConnection | aio.AsyncCursor) -> None:
+    def __init__(self, inner: aio.AsyncConnection | aio.AsyncCursor | AsyncAdmin) -> None:
         self.__dict__["inner"] = inner
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +101,7 @@ _facades: weakref.WeakKeyDictionary[Any, Facade] = weakref.WeakKeyDictionary()
 
 def _blocking(value: Any) -> Any:
     """The value in its blocking form, where it has another."""
-    if isinstance(value, (aio.AsyncConnection, aio.AsyncCursor)):
+    if isinstance(value, (aio.AsyncConnection, aio.AsyncCursor, AsyncAdmin)):
         return _facades.setdefault(value, Facade(value))
     if inspect.ismethod(value) or inspect.isfunction(value):
         return functools.partial(_called, value)

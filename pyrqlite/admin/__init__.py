@@ -1,5 +1,6 @@
 """Looking after a cluster."""
 
+from pyrqlite.admin.info import NodeInfo, Readiness
 from pyrqlite.admin.verifying import Plan, Report, verify
 
-__all__ = ["Plan", "Report", "verify"]
+__all__ = ["NodeInfo", "Plan", "Readiness", "Report", "verify"]

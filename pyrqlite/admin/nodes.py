@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
+from pyrqlite.admin.info import NodeInfo, listed_nodes
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.node import Node, node_from_url
 from pyrqlite.errors import InternalError, OperationalError
@@ -98,7 +99,7 @@ def ask(
             response = yield Send(member.node, request)
             if response is None:
                 raise InternalError("the executor gave no response to an exchange")
-            return read(_checked(member, response, success))
+            return read(_checked(member, request, response, success))
         except AnswerLost as failure:
             reason = f"cannot be reached: {failure}"
             lost_answers += 1
@@ -112,10 +113,13 @@ def ask(
         yield Sleep(pause)
 
 
-def _checked(member: Member, response: Response, success: Sequence[int]) -> Response:
+def _checked(
+    member: Member, request: Request, response: Response, success: Sequence[int]
+) -> Response:
     if response.status in success:
         return response
-    error = http_error(response.status, response.body.decode(errors="replace"), str(member.node))
+    text = response.body.decode(errors="replace")
+    error = http_error(response.status, text, str(member.node), request.target)
     if response.status in _FINAL:
         raise Lost(member, str(error))
     raise NotYet(str(error))
@@ -172,28 +176,27 @@ def find_members(access: Access, patience: Patience, *, discover: bool) -> Flow[
 
 def _listed(access: Access, patience: Patience) -> Flow[list[Member]]:
     try:
-        response = yield from exchange(access.cluster, _get(_NODES, patience))
-        listed = json.loads(response.body)["nodes"]
+        listed = listed_nodes((yield from exchange(access.cluster, _get(_NODES, patience))))
     except OperationalError as error:
         if error.http_status not in (401, 403, 404):
             raise
         raise OperationalError(
             f"the list of nodes cannot be read ({error}): name all nodes yourself, and switch discovery off"
         ) from error
-    except (ValueError, KeyError, TypeError):
-        raise InternalError("the node's list of nodes is not rqlite's") from None
-    return [_member(each) for each in listed]
+    return [_member(each, access.options) for each in listed]
 
 
-def _member(listed: dict[str, Any]) -> Member:
-    identity = listed.get("id") or listed.get("addr") or "?"
-    voter = bool(listed.get("voter", True))
-    address = listed.get("api_addr")
-    if address:
-        return Member(identity, node_from_url(address), voter)
-    reason = listed.get("error")
-    problem = f"cannot be reached by the other nodes: {reason}" if reason else "has no API address"
-    return Member(identity, None, voter, problem=problem)
+def _member(listed: NodeInfo, options: Options) -> Member:
+    if listed.api_address is None:
+        reason = listed.error
+        problem = (
+            f"cannot be reached by the other nodes: {reason}" if reason else "has no API address"
+        )
+        return Member(listed.id, None, listed.voter, problem=problem)
+    node = node_from_url(listed.api_address)
+    if node.scheme == "http" and options.is_secure:
+        return Member(listed.id, None, listed.voter, problem=f"{node} has no TLS")
+    return Member(listed.id, node, listed.voter)
 
 
 def _store(response: Response) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from pyrqlite.options import Options
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyrqlite.aio.admin import AsyncAdmin
+
 T = TypeVar("T")
 
 
@@ -80,6 +82,13 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
     async def rollback(self) -> None:
         """Forget the open transaction."""
         self._rollback()
+
+    @property
+    def admin(self) -> AsyncAdmin:
+        """Administration of the cluster: nodes, backups, loading."""
+        from pyrqlite.aio.admin import AsyncAdmin
+
+        return AsyncAdmin(self)
 
     @property
     def autocommit(self) -> bool:

@@ -89,12 +89,13 @@ class _Lookout:
 def _sighting(node: Node, body: bytes) -> Sighting:
     store = json.loads(body)
     raft = store["raft"]
+    leads = raft["state"] == "Leader"
     return Sighting(
         node,
         str(store["node_id"]),
-        raft["state"] == "Leader",
+        leads,
         int(raft["term"]),
-        time.monotonic() - _seconds(raft["last_contact"]),
+        time.monotonic() - _seconds(raft.get("last_contact", "0" if leads else "never")),
         frozenset(str(each["id"]) for each in store["nodes"]),
     )
 
@@ -127,7 +128,7 @@ def _find_leader(cluster: Cluster) -> Flow[Sight]:
 def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Lookout]:
     """Ask these nodes about themselves, and note which of them answer, and how fast."""
     nodes = cluster.nodes
-    awaited = sum(not nodes.is_resting(node) for node in asked) or len(asked)
+    awaited = sum(not nodes.is_failing(node) for node in asked) or len(asked)
     lookout = _Lookout(asked, awaited)
     enough = lookout.whole if whole else lookout.led
     sends = [Send(node, _STATUS) for node in asked]

@@ -90,6 +90,10 @@ class NodePool:
         rest = self._rests.get(node)
         return rest is not None and rest.until > self._clock()
 
+    def is_failing(self, node: Node) -> bool:
+        """Whether the node has not answered since it failed, even if its rest is over."""
+        return node in self._rests
+
     def seconds_failing(self, node: Node) -> float:
         """For how long the node has not answered."""
         rest = self._rests.get(node)

@@ -196,7 +196,7 @@ class _Once:
         retries = Retries(self._session.cluster.once)
         while (yield from retries.next()):
             try:
-                return (yield from ask(self._session, target, items, self._timeout, Kind.ONCE))
+                return (yield from ask(self._asked(), target, items, self._timeout, Kind.ONCE))
             except OperationalError as error:
                 if not self._lost and not isinstance(error, OutcomeUnknownError):
                     raise
@@ -204,6 +204,10 @@ class _Once:
                 self._attempts += error.attempts
                 retries.failed(self._unknown(error))
         raise AssertionError("a policy ends with an attempt or with an error")
+
+    def _asked(self) -> Session:
+        """The session; once an answer was lost the id alone matters, and no longer who is asked."""
+        return self._session._replace(at=None) if self._lost else self._session
 
     def settle(self) -> Flow[_Counts | None]:
         """Burn the id: afterwards no attempt can be applied. The counts of the write if one had been, else None."""

@@ -62,9 +62,9 @@ def exchange(cluster: Cluster, request: Request) -> Flow[Response]:
     kind = request.purpose
     if cluster.is_time_to_look(kind):
         yield from look_around(cluster)
-    if kind.led and (nodes.detour is not None or nodes.lost_at is not None):
+    if request.at is None and kind.led and (nodes.detour is not None or nodes.lost_at is not None):
         return (yield from _Call(cluster, request).begin())
-    node = nodes.first(kind)
+    node = request.at or nodes.first(kind)
     try:
         response: Response = yield Send(node, request)
     except TransportError as error:
@@ -76,6 +76,10 @@ def exchange(cluster: Cluster, request: Request) -> Flow[Response]:
             return response
         found = failed
     return (yield from _Call(cluster, request).begin_again(node, found))
+
+
+class Moved(NoLeaderError):
+    """The only node that a request was for is not the one to ask any more. Nothing was applied."""
 
 
 class _Call:
@@ -167,13 +171,14 @@ class _Call:
         if chosen is Action.FOLLOW:
             return self._redirected(node, origin)
         if chosen not in (Action.WAIT, Action.ELSEWHERE):
-            raise self._with_attempts(_final(origin, failed, chosen))
+            raise self._with_attempts(_final(self._request, origin, failed, chosen))
         self._answer = origin
         self._may_wait |= chosen is Action.WAIT
         return self._another(node)
 
     def _another(self, node: Node, broken: TransportError | None = None) -> Node | None:
         """The next node of this round."""
+        self._check_pinned(node)
         if self._has_to_search():
             return None
         left = self._nodes.others(self._tried)
@@ -184,6 +189,11 @@ class _Call:
             first_time = sum(attempt.node == str(node) for attempt in self._attempts) == 1
             return node if first_time else None
         return None
+
+    def _check_pinned(self, node: Node) -> None:
+        if self._request.at is not None:
+            self._nodes.no_leader(node)
+            raise self._with_attempts(Moved(f"{node} does not lead any more, nothing was applied"))
 
     def _has_to_search(self) -> bool:
         """Whether a node that is asked without being looked at first may be stopped, or wait for one that is."""
@@ -229,6 +239,7 @@ class _Call:
 
     def _redirected(self, node: Node, response: Response) -> Node | None:
         """Where a redirect points to; None where it is better to wait."""
+        self._check_pinned(node)
         self._redirects += 1
         self._may_wait = True  # whoever it is, the leader may be dying just now
         self._answer = response
@@ -282,7 +293,7 @@ class _Call:
                 error.http_status, error.body = answer.status, _text(answer)
                 error.node = str(answer.node)
         elif answer is not None:
-            error = _definite(answer)
+            error = _definite(self._request, answer)
         else:
             error = UnreachableError(f"no node could be reached, nothing was applied: {causes}")
             error.node = self._attempts[-1].node
@@ -313,16 +324,16 @@ def _text(response: Response) -> str:
     return response.body.decode(errors="replace")
 
 
-def _definite(response: Response) -> DatabaseError:
+def _definite(request: Request, response: Response) -> DatabaseError:
     """The error for an answer that is no success, and has applied nothing."""
     if response.status == 200:
         return call_error(said_of_the_call(response.body) or "", str(response.node))
-    return http_error(response.status, _text(response), str(response.node))
+    return http_error(response.status, _text(response), str(response.node), request.target)
 
 
-def _final(response: Response, failed: Trouble, chosen: Action) -> DatabaseError:
+def _final(request: Request, response: Response, failed: Trouble, chosen: Action) -> DatabaseError:
     """The error for an answer that ends the call."""
-    error = _definite(response)
+    error = _definite(request, response)
     if chosen is Action.FAIL or not isinstance(error, OperationalError):
         return error
     unknown = unknown_outcome(response.node, failed.cause)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.kinds import Kind
+from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError, InternalError
 from pyrqlite.flow.exchange import REDIRECT, exchange, unknown_outcome
 from pyrqlite.flow.steps import Flow, Request
@@ -142,19 +143,23 @@ class Work:
 
 
 class Session(NamedTuple):
-    """The cluster, the options that shape what is sent to it, and what the connection remembers."""
+    """The cluster, the options that shape what is sent to it, and what the connection remembers.
+
+    `at` is the only node to be asked, where it matters: `flow.exchange.Moved` where it is not the one to ask.
+    """
 
     cluster: Cluster
     options: Options
     state: ConnectionState
     work: Work
+    at: Node | None = None
 
 
 def ask(
     session: Session, target: str, items: list[Item], timeout: float | None, kind: Kind
 ) -> Flow[response.Answer]:
     """Send statements, read the answer; raises the error of the whole call, not those of statements."""
-    request = Request("POST", target, body(items), kind.repeatable, timeout, kind)
+    request = Request("POST", target, body(items), kind.repeatable, timeout, kind, session.at)
     if session.cluster.log_values:
         _log_body(request)
     answered = yield from exchange(session.cluster, request)

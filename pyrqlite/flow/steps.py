@@ -13,13 +13,51 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
 
+PIECE = 1 << 16
+
+
+class LocalFailure(Exception):
+    """Reading or writing on this side of an exchange failed, as the cause says. A transport gives up the
+    exchange, and lets this pass."""
+
+
+class Upload(Protocol):
+    """A body that is read as it is sent. A transport calls `begin`, announces `size` bytes by Content-Length
+    (never chunked: a node takes a chunked body that was cut for a whole one), and reads until b"".
+
+    `left` is what was not read yet: while it is more than 0, the request cannot have left whole.
+    """
+
+    size: int
+    left: int
+
+    def begin(self) -> None:
+        """Go to the first byte: a request may be sent more than once."""
+
+    def read(self, most: int = PIECE, /) -> bytes:
+        """The next bytes; LocalFailure."""
+
+
+class Download(Protocol):
+    """Takes the body of an answer of status 200 as it comes; all other bodies are the Response's.
+
+    A transport calls `begin` with the announced length, where there is one, and then `write`.
+    """
+
+    def begin(self, length: int | None) -> None:
+        """Start, or start again; LocalFailure."""
+
+    def write(self, piece: bytes, /) -> None:
+        """Take the next bytes; LocalFailure."""
+
 
 class Request(NamedTuple):
     """One HTTP request, to whichever node.
 
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
-    WRITE where the request is not repeatable.
+    WRITE where the request is not repeatable. `at` is the only node that it may be sent to, where it matters.
+    `upload` stands in the place of a body, `download` takes that of the answer.
     """
 
     method: str
@@ -28,6 +66,9 @@ class Request(NamedTuple):
     repeatable: bool
     timeout: float | None
     kind: Kind | None = None
+    at: Node | None = None
+    upload: Upload | None = None
+    download: Download | None = None
 
     @property
     def purpose(self) -> Kind:
@@ -112,6 +153,12 @@ class AnswerLost(TransportError):
 
 class OutOfTime(NotSent):
     """The call's deadline is over: nothing more is sent, by whichever node."""
+
+
+def failed_exchange(request: Request, text: str, *, timed_out: bool) -> TransportError:
+    """The error for an exchange that failed behind its first byte."""
+    whole = request.upload is None or request.upload.left == 0
+    return AnswerLost(text, timed_out=timed_out) if whole else NotSent(text)
 
 
 class Interrupted(BaseException):

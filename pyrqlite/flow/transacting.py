@@ -12,12 +12,13 @@ from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import (
     IntegrityError,
     InternalError,
+    NoLeaderError,
     NotSupportedError,
     OperationalError,
 )
 from pyrqlite.flow.applying import apply
 from pyrqlite.flow.checking import check, check_undone, compare, conflict, failed_in_pipeline
-from pyrqlite.flow.exchange import REDIRECT
+from pyrqlite.flow.exchange import REDIRECT, Moved
 from pyrqlite.flow.packed import PackedRead, Query, WrongWidth, packed_texts
 from pyrqlite.flow.preparing import Prepared, PreparedRows, prepare, prepare_rows
 from pyrqlite.flow.reading import believed, can_pack, read, read_plain
@@ -48,9 +49,10 @@ from pyrqlite.transaction.rows import RowsVerdict, counts_surely, judge_rows, ke
 from pyrqlite.wire import packing
 from pyrqlite.wire.failures import statement_error
 from pyrqlite.wire.request import EXECUTE, QUERY, Item, item
-from pyrqlite.wire.response import Result, plain_rows
+from pyrqlite.wire.response import Answer, Result, plain_rows
 from pyrqlite.wire.returning import makes_rowid, pack_returning
 
+_MOST_MOVES = 10
 _BEHIND_DDL = "it stands behind a change of the schema"
 
 
@@ -474,19 +476,35 @@ def commit(session: Session, log: Log) -> Flow[None]:
         if (len(log.entries) > 1 or log.undone) and log.isolation is Isolation.SERIALIZABLE:
             yield from check(session, log, log.entries)
         return
-    checked = log.checked()
-    if checked:
-        yield from check(session, log, checked)
     steps = list(log.steps())
-    target = f"{EXECUTE}&transaction{REDIRECT}"
-    items = [step.item for step in steps]
-    answer = yield from apply(session, items, target, session.options.timeout)
+    answer = yield from _send(session, log, [step.item for step in steps])
     for step, result in zip(steps, answer.results, strict=False):
         if result.error is not None:
             raise _failed_at_commit(log, step, result)
     all_results(answer, len(steps))
     if log.changes_schema:
         session.cluster.schema.renew()
+
+
+def _send(session: Session, log: Log, items: list[Item]) -> Flow[Answer]:
+    """Send the commit, behind a look at what no guard checks: at the very node that takes the commit, since
+    another may have been behind."""
+    target, timeout = f"{EXECUTE}&transaction{REDIRECT}", session.options.timeout
+    checked = log.checked()
+    if not checked:
+        return (yield from apply(session, items, target, timeout))
+    moved: OperationalError | None = None
+    for _ in range(_MOST_MOVES):
+        leader = session.cluster.nodes.leader
+        pinned = session._replace(at=leader)
+        try:
+            yield from check(pinned, log, checked)
+            # The look may just have found the leader. Where it cannot be reached, one node passes both on.
+            if leader is not None or session.cluster.nodes.leader is None:
+                return (yield from apply(pinned, items, target, timeout))
+        except Moved as error:
+            moved = error
+    raise moved or NoLeaderError("the leader changes all the time, nothing was applied")
 
 
 # What the node lacks, or was told to stop: nothing that another client has changed.

@@ -6,12 +6,14 @@ import asyncio
 import functools
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
 from aiohttp import (
     ClientConnectorError,
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
@@ -24,8 +26,8 @@ from urllib3.util import wait_for_read
 from yarl import URL
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
-from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
+from pyrqlite.flow.steps import PIECE, Download, NotSent, Request, Response, failed_exchange
+from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, MOST_SOCKETS, RESET_ON_CLOSE, Wire
 
 # Larger bodies go in pieces, so that a node that takes none of them is noticed.
 _PIECE = 1 << 18
@@ -56,12 +58,13 @@ class AiohttpTransport:
             except (ClientError, OSError, asyncio.TimeoutError, UnicodeError) as error:
                 if body.found_closed:
                     continue
-                sent = body.left and not isinstance(error, _NEVER_CONNECTED)
+                if body.failure is not None:
+                    raise body.failure from body.failure.__cause__
                 said = self._said(error, request)
-                if not sent:
+                if not body.left or isinstance(error, _NEVER_CONNECTED):
                     raise NotSent(said) from error
                 timed_out = isinstance(error, asyncio.TimeoutError)
-                raise AnswerLost(said, timed_out=timed_out) from error
+                raise failed_exchange(request, said, timed_out=timed_out) from error
             except asyncio.CancelledError as error:
                 if body.left:
                     raise
@@ -79,14 +82,24 @@ class AiohttpTransport:
             ssl=self._context() if node.scheme == "https" else True,
             timeout=_timeout(self._wire.connect_timeout, request.timeout),
         )
-        return Response(answer.status, answer.headers, await answer.read(), node)
+        if request.download is None or answer.status != 200:
+            return Response(answer.status, answer.headers, await answer.read(), node)
+        try:
+            await _take(answer, request.download)
+        except BaseException:
+            answer.close()
+            raise
+        return Response(answer.status, answer.headers, b"", node)
 
     def _open(self) -> ClientSession:
         if self._closed:
             raise NotSent("the connection was closed")
         self._session = ClientSession(
             connector=TCPConnector(
-                keepalive_timeout=_IDLE_SECONDS, socket_factory=self._make_socket
+                limit=0,
+                limit_per_host=MOST_SOCKETS,
+                keepalive_timeout=_IDLE_SECONDS,
+                socket_factory=self._make_socket,
             ),
             headers=self._wire.headers,
             skip_auto_headers=("Accept", "Accept-Encoding"),
@@ -128,6 +141,12 @@ class AiohttpTransport:
         await session.close()
 
 
+async def _take(answer: ClientResponse, download: Download) -> None:
+    download.begin(answer.content_length)
+    async for piece in answer.content.iter_chunked(PIECE):
+        download.write(piece)
+
+
 class _Body(Payload):
     """A request's body, which knows whether any of it has left.
 
@@ -137,7 +156,8 @@ class _Body(Payload):
 
     def __init__(self, request: Request, new: set[int], in_use: set[int]) -> None:
         super().__init__(request.body or b"")
-        self._size = len(self._value)
+        self._length = len(self._value) if request.upload is None else request.upload.size
+        self._size = self._length
         self._request = request
         self._new = new
         self._in_use = in_use
@@ -145,6 +165,8 @@ class _Body(Payload):
         self.wanted = request.method != "GET" or bool(request.body)
         self.left = not self.wanted
         self.found_closed = False
+        # What the upload raised: aiohttp would make an error of the network of it.
+        self.failure: BaseException | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         text: str = self._value.decode(encoding, errors)
@@ -159,13 +181,26 @@ class _Body(Payload):
             raise OSError("the node has closed the connection")
         self.left = True
         self._in_use.add(self.number)
-        if len(self._value) <= _PIECE:
+        if self._length <= _PIECE and self._request.upload is None:
             await writer.write(self._value)
             return
-        for start in range(0, len(self._value), _PIECE):
-            piece = self._value[start : start + _PIECE]
+        for piece in self._pieces():
             await asyncio.wait_for(writer.write(piece), self._request.timeout)
             await asyncio.wait_for(writer.drain(), self._request.timeout)
+
+    def _pieces(self) -> Iterator[bytes]:
+        upload = self._request.upload
+        if upload is None:
+            for start in range(0, self._length, _PIECE):
+                yield self._value[start : start + _PIECE]
+            return
+        try:
+            upload.begin()
+            while piece := upload.read(_PIECE):
+                yield piece
+        except BaseException as error:
+            self.failure = error
+            raise
 
     def _is_closed(self, kept: socket.socket) -> bool:
         """Whether something came on a kept connection, where nothing can come but its end."""

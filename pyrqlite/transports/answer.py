@@ -10,7 +10,7 @@ import http.client
 import io
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pyrqlite.flow.steps import Headers
+from pyrqlite.flow.steps import PIECE, Download, Headers
 
 if TYPE_CHECKING:
     import socket
@@ -63,6 +63,29 @@ def read_answer(sock: socket.socket, method: str) -> Answer:
     if len(body) < length:
         body = _filled(sock, body, length)
     return Answer(int(head[9:12]), Head(head.split(b"\r\n")), body[:length], len(body) == length)
+
+
+def take_answer(sock: socket.socket, download: Download) -> Answer:
+    """The answer to a GET, whose body the download takes if its status is 200."""
+    message = http.client.HTTPResponse(sock, method="GET")
+    body = b""
+    try:
+        message.begin()
+        if message.status == 200:
+            _take(message, download)
+        else:
+            body = message.read()
+    finally:
+        message.close()
+    return Answer(message.status, message.headers, body, not message.will_close)
+
+
+def _take(message: http.client.HTTPResponse, download: Download) -> None:
+    download.begin(message.length)
+    while piece := message.read(PIECE):
+        download.write(piece)
+    if message.length:  # read(amount) says nothing of a body that was cut
+        raise http.client.IncompleteRead(b"", message.length)
 
 
 def plain_length(head: bytes) -> int | None:

@@ -15,7 +15,7 @@ import requests.utils
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, failed_exchange
 from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Head
 from pyrqlite.transports.idle import Idle
@@ -55,12 +55,14 @@ class CurlTransport:
 
     def send(self, node: Node, request: Request) -> Response:
         curl = self._taken(node, request.repeatable) or self._new()
-        body = BytesIO()
         head: list[bytes] = []
+        body = BytesIO()
+        source = None if request.upload is None else _Source(request.upload)
+        sink = None if request.download is None else _Sink(request.download, head, body)
         curl.setopt(pycurl.URL, f"{node}{request.target}")
-        _set_method(curl, request)
+        _set_method(curl, request, source)
         _set_timeout(curl, request.timeout)
-        curl.setopt(pycurl.WRITEDATA, body)
+        curl.setopt(pycurl.WRITEDATA, sink or body)
         curl.setopt(pycurl.HEADERFUNCTION, head.append)
         try:
             curl.perform()
@@ -68,14 +70,19 @@ class CurlTransport:
             code, text, *_ = cast("tuple[int, str]", error.args)
             never_left = code in _NEVER_LEFT or _never_connected(curl, node)
             curl.close()
+            for local in (source, sink):
+                if local is not None and local.failure is not None:
+                    raise local.failure from local.failure.__cause__
             if code == pycurl.E_ABORTED_BY_CALLBACK:
                 text = f"no answer within {request.timeout} s"
             if never_left:
                 raise NotSent(text) from error
-            raise AnswerLost(text, timed_out=code in _TIMED_OUT) from error
+            raise failed_exchange(request, text, timed_out=code in _TIMED_OUT) from error
         except BaseException:
             curl.close()
             raise
+        if sink is not None:
+            sink.end()
         status = curl.getinfo(pycurl.RESPONSE_CODE)
         if not self._idle.put((node, request.repeatable), curl):
             curl.close()
@@ -119,7 +126,7 @@ class CurlTransport:
             _close(curl)
 
 
-def _set_method(curl: pycurl.Curl, request: Request) -> None:
+def _set_method(curl: pycurl.Curl, request: Request, source: _Source | None) -> None:
     body = request.body or b""
     if request.method == "GET":
         curl.setopt(pycurl.HTTPGET, 1)
@@ -130,6 +137,11 @@ def _set_method(curl: pycurl.Curl, request: Request) -> None:
         curl.unsetopt(pycurl.CUSTOMREQUEST)
     else:
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+    if source is not None:
+        curl.setopt(pycurl.POSTFIELDSIZE_LARGE, source.size)
+        curl.setopt(pycurl.READFUNCTION, source.read)
+        curl.setopt(pycurl.FRESH_CONNECT, 0)
+        return
     if request.repeatable:
         curl.setopt(pycurl.POSTFIELDS, body)
         return
@@ -139,6 +151,60 @@ def _set_method(curl: pycurl.Curl, request: Request) -> None:
     curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
     curl.setopt(pycurl.READFUNCTION, BytesIO(body).read)
     curl.setopt(pycurl.FRESH_CONNECT, 0 if body else 1)
+
+
+class _Source:
+    """An upload for curl, which cannot carry an exception: `failure` is what was raised."""
+
+    def __init__(self, upload: Upload) -> None:
+        upload.begin()
+        self.size = upload.size
+        self.failure: BaseException | None = None
+        self._upload = upload
+
+    def read(self, most: int) -> bytes | int:
+        try:
+            return self._upload.read(most)
+        except BaseException as error:
+            self.failure = error
+            return pycurl.READFUNC_ABORT
+
+
+class _Sink:
+    """Where curl writes: a body of status 200 into the download, any other beside it."""
+
+    def __init__(self, download: Download, head: list[bytes], other: BytesIO) -> None:
+        self.failure: BaseException | None = None
+        self._download = download
+        self._head = head
+        self._other = other
+        self._begun = False
+
+    def write(self, piece: bytes) -> int:
+        try:
+            return self._take(piece)
+        except BaseException as error:
+            self.failure = error
+            return -1
+
+    def end(self) -> None:
+        """All was written: perhaps nothing."""
+        if not self._begun:
+            self._begin()
+
+    def _take(self, piece: bytes) -> int:
+        if not self._begun and not self._begin():
+            return self._other.write(piece)
+        self._download.write(piece)
+        return len(piece)
+
+    def _begin(self) -> bool:
+        status = [line for line in self._head if line.startswith(b"HTTP/")][-1].split()[1]
+        if status == b"200":
+            length = Head(self._head).get("content-length", "")
+            self._download.begin(int(length) if length.isdigit() else None)
+            self._begun = True
+        return self._begun
 
 
 def _milliseconds(seconds: float | None) -> int:

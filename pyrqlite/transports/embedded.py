@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, closing
 from typing import Any, Protocol
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError, NotSupportedError, OperationalError
-from pyrqlite.flow.steps import Request, Response
+from pyrqlite.flow.steps import AnswerLost, Download, LocalFailure, Request, Response
 from pyrqlite.transports import Wire
 
 
@@ -19,6 +19,11 @@ class Handler(Protocol):
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer."""
+
+    def stream(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, upload: Any
+    ) -> tuple[int, Mapping[str, str], Generator[bytes, None, None]]:
+        """The same with large bodies: `upload` is read behind `body`, the answer's body comes in pieces."""
 
     def close(self) -> None:
         """Close the database."""
@@ -61,6 +66,17 @@ def _not_installed(error: ImportError) -> NotSupportedError:
     )
 
 
+def _take(pieces: Iterable[bytes], download: Download) -> None:
+    download.begin(None)
+    try:
+        for piece in pieces:
+            download.write(piece)
+    except LocalFailure:
+        raise
+    except Exception as error:  # whatever a damaged database makes of a copy
+        raise AnswerLost(f"the copy failed: {error}") from error
+
+
 class EmbeddedTransport:
     """Calls the handler. It never fails to answer, so there is nothing to translate."""
 
@@ -69,9 +85,17 @@ class EmbeddedTransport:
         self._handler = handler
 
     def send(self, node: Node, request: Request) -> Response:
-        status, headers, body = self._handler.handle(
-            request.method, request.target, self._headers, request.body or b""
+        if request.upload is not None:
+            request.upload.begin()
+        status, headers, pieces = self._handler.stream(
+            request.method, request.target, self._headers, request.body or b"", request.upload
         )
+        body = b""
+        with closing(pieces):
+            if request.download is None or status != 200:
+                body = b"".join(pieces)
+            else:
+                _take(pieces, request.download)
         return Response(status, {name.lower(): headers[name] for name in headers}, body, node)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
 
 import requests
 from urllib3.exceptions import (
@@ -15,7 +16,7 @@ from urllib3.exceptions import (
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.flow.steps import PIECE, NotSent, Request, Response, Upload, failed_exchange
 from pyrqlite.transports import Wire
 
 
@@ -49,18 +50,20 @@ class RequestsTransport:
             response = self._session.request(
                 request.method,
                 f"{node}{request.target}",
-                data=request.body,
+                data=request.body if request.upload is None else _Body(request.upload),
                 headers=dict(wire.headers),
                 timeout=(wire.connect_timeout, request.timeout),
                 allow_redirects=False,
                 auth=_keep if "Authorization" in wire.headers else None,
+                stream=request.download is not None,
                 **options,  # type: ignore[arg-type]
             )
+            body = _read(response, request)
         except requests.RequestException as error:
             if _never_left(error):
                 raise NotSent(str(error)) from error
             timed_out = isinstance(error, requests.Timeout)
-            raise AnswerLost(str(error), timed_out=timed_out) from error
+            raise failed_exchange(request, str(error), timed_out=timed_out) from error
         except LocationParseError as error:
             raise NotSent(str(error)) from error
         except OSError as error:
@@ -68,11 +71,38 @@ class RequestsTransport:
                 f"the TLS certificates cannot be read ({error}): check ca_cert, client_cert and client_key"
             ) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Response(response.status_code, headers, response.content, node)
+        return Response(response.status_code, headers, body, node)
 
     def close(self) -> None:
         if self._own:
             self._session.close()
+
+
+class _Body:
+    """An upload in the form that requests sends with a Content-Length."""
+
+    def __init__(self, upload: Upload) -> None:
+        upload.begin()
+        self._upload = upload
+        self.read = upload.read
+
+    def __len__(self) -> int:
+        return self._upload.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.read, b"")
+
+
+def _read(response: requests.Response, request: Request) -> bytes:
+    """The body, unless the request's download has taken it."""
+    if request.download is None or response.status_code != 200:
+        return response.content
+    with response:
+        length = response.headers.get("Content-Length", "")
+        request.download.begin(int(length) if length.isdigit() else None)
+        for piece in response.iter_content(PIECE):
+            request.download.write(piece)
+    return b""
 
 
 def _own_session() -> requests.Session:

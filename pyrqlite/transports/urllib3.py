@@ -17,9 +17,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.flow.steps import NotSent, Request, Response, Upload, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
-from pyrqlite.transports.answer import read_answer
+from pyrqlite.transports.answer import read_answer, take_answer
 from pyrqlite.transports.idle import Idle
 
 
@@ -46,12 +46,22 @@ class _Line:
 
     def send(self, request: Request) -> None:
         """Put the request on the wire."""
-        body = request.body or b""
+        body, upload = request.body or b"", request.upload
         if request.timeout != self._timeout:
             self.sock.settimeout(request.timeout)
             self._timeout = request.timeout
-        head = f"{request.method} {request.target}{self._host}{len(body)}{self._headers}"
+        length = len(body) if upload is None else upload.size
+        head = f"{request.method} {request.target}{self._host}{length}{self._headers}"
         self.sock.sendall(head.encode("latin-1") + body)
+        if upload is not None:
+            self._send_all(upload)
+
+    def _send_all(self, upload: Upload) -> None:
+        upload.begin()
+        # A node that refuses answers before it has read all, and then the answer is what counts.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while piece := upload.read():
+                self.sock.sendall(piece)
 
     def reset(self) -> None:
         """Close with a reset, so that the kernel does not go on sending a request that was given up."""
@@ -75,17 +85,22 @@ class Urllib3Transport:
             line = self._connected(node, line)
         try:
             line.send(request)
-            status, headers, body, reusable = read_answer(line.sock, request.method)
+            if request.download is None:
+                answer = read_answer(line.sock, request.method)
+            else:
+                answer = take_answer(line.sock, request.download)
         except (OSError, HTTPError, http.client.HTTPException) as error:
             line.reset()
             timed_out = isinstance(error, TimeoutError)
-            raise AnswerLost(_said(error, request.timeout), timed_out=timed_out) from error
+            said = _said(error, request.timeout)
+            raise failed_exchange(request, said, timed_out=timed_out) from error
         except BaseException:
             line.reset()
             raise
-        if not reusable or not self._idle.put(node, line):
+        unread = request.upload is not None and request.upload.left > 0
+        if not answer.reusable or unread or not self._idle.put(node, line):
             line.close()
-        return Response(status, headers, body, node)
+        return Response(answer.status, answer.headers, answer.body, node)
 
     def _connected(self, node: Node, closed: _Line | None) -> _Line:
         """An idle connection that the node has not closed meanwhile, or a new one."""

@@ -122,7 +122,6 @@ def statement_error(text: str) -> errors.DatabaseError:
 
 
 _STATUS_ADVICE = {
-    401: "the credentials are wrong, or lack the permission for this: check user and password",
     403: "something between here and the node forbids this request",
     404: "is this the HTTP address of an rqlite node, and does it run a version that has this?",
     405: "is this the HTTP address of an rqlite node?",
@@ -133,14 +132,54 @@ _STATUS_ADVICE = {
 }
 
 
-def http_error(status: int, body: str, node: str) -> errors.DatabaseError:
-    """The error for an answer whose status is no success."""
+# What rqlite's credential file calls the permissions that each path needs.
+_PERMISSIONS = {
+    "/db/execute": "execute",
+    "/db/query": "query",
+    "/db/request": "query execute",
+    "/db/sql": "query",
+    "/db/backup": "backup",
+    "/db/load": "load",
+    "/boot": "load",
+    "/snapshot": "snapshot",
+    "/reap": "snapshot",
+    "/remove": "remove",
+    "/leader": "leader-ops",
+    "/readyz": "ready",
+    "/status": "status",
+    "/nodes": "status",
+}
+
+
+def _access_denied(said: str, node: str, target: str) -> errors.AccessDeniedError:
+    path = target.partition("?")[0]
+    permission = _PERMISSIONS.get(path)
+    if permission is None:
+        lacking = "a permission"
+    elif " " in permission:
+        lacking = f"one of the permissions {permission.replace(' ', ' and ')} that {path} needs"
+    else:
+        lacking = f"the permission {permission} that {path} needs"
+    error = errors.AccessDeniedError(
+        f"{node} answered 401"
+        + (f" ({said})" if said else "")
+        + f": the credentials are wrong, or the user lacks {lacking}; check user and password, and the node's "
+        "credential file"
+    )
+    error.permission = permission
+    return error
+
+
+def http_error(status: int, body: str, node: str, target: str = "") -> errors.DatabaseError:
+    """The error for an answer whose status is no success; `target` is what was asked for."""
     said = body.strip()
     error: errors.DatabaseError
     if status == 500 and "unsupported value" in said:
         error = errors.DataError(
             f"{node} cannot send an infinite REAL in this form; if this was a write, it has been applied"
         )
+    elif status == 401:
+        error = _access_denied(said, node, target)
     elif status == 400:
         error = errors.ProgrammingError(f"{node} refused the request: {said}")
     else:

@@ -26,7 +26,8 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__example__"}
     for number, block in enumerate(blocks(page), 1):
-        exec(compile(block, f"{page.name}, example {number}", "exec"), namespace)
+        code = compile(block, f"{page.name}, example {number}", "exec", dont_inherit=True)
+        exec(code, namespace)
 
 
 def option_rows() -> str:

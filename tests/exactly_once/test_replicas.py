@@ -8,7 +8,7 @@ from typing import Any
 import pyrqlite
 from pyrqlite.flow.applying import MARKERS
 from tests.replicas.nodes import snapshot
-from tests.rqlited import RqlitedNode
+from tests.rqlited import RqlitedNode, wait_until
 from tests.servers import NodeFactory
 
 WRITES = (
@@ -65,6 +65,8 @@ def test_contents_do_not_depend_on_what_a_connection_remembers(
     node.kill()
     node.restart()
     node.wait_ready()
+    # It replays its log still, perhaps.
+    wait_until(lambda: len(rows(node, MARKERS)) == len(before[MARKERS]), what="the log is replayed")
     after = {table: rows(node, table) for table in before}
     assert after["remembered"] != before["remembered"]
     assert (after[MARKERS], after["t"]) == (before[MARKERS], before["t"])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.clients import SCHEMA, connecting
-from tests.rqlited import RqlitedCluster, running_cluster
+from tests.faults.wires import Wire
+from tests.rqlited import RqlitedCluster, RqlitedNode, running_cluster
 
 
 @pytest.fixture(scope="package")
@@ -36,3 +39,30 @@ def cluster(hurt_cluster: RqlitedCluster) -> RqlitedCluster:
 
 def hosts_of(cluster: RqlitedCluster) -> list[str]:
     return [node.http_address for node in cluster.nodes]
+
+
+@dataclass
+class Wired:
+    """A cluster, each node of which the clients reach by a wire of its own."""
+
+    cluster: RqlitedCluster
+    wires: dict[str, Wire]
+
+    def wire(self, node: RqlitedNode) -> Wire:
+        return self.wires[node.http_address]
+
+    def translate(self, address: str) -> str:
+        return f"http://{self.wires[address.removeprefix('http://')].address}"
+
+    def connecting(self, **options: Any) -> Any:
+        hosts = [wire.address for wire in self.wires.values()]
+        return connecting(hosts, translate_address=self.translate, **options)
+
+
+@pytest.fixture
+def wired(cluster: RqlitedCluster) -> Iterator[Wired]:
+    with ExitStack() as stack:
+        wires = {
+            node.http_address: stack.enter_context(Wire(node.http_port)) for node in cluster.nodes
+        }
+        yield Wired(cluster, wires)

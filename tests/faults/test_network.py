@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,38 +13,10 @@ import pyrqlite
 from pyrqlite import IntegrityError, OutcomeUnknownError
 from pyrqlite.connection import Connection
 from tests.faults.clients import Clients, check, connecting, write
-from tests.faults.conftest import hosts_of
-from tests.faults.wires import Wire
-from tests.rqlited import NodeOptions, RqlitedCluster, RqlitedNode, running_cluster, wait_until
+from tests.faults.conftest import Wired, hosts_of
+from tests.rqlited import NodeOptions, RqlitedCluster, running_cluster, wait_until
 
 pytestmark = pytest.mark.cluster
-
-
-@dataclass
-class Wired:
-    """A cluster, each node of which the clients reach by a wire of its own."""
-
-    cluster: RqlitedCluster
-    wires: dict[str, Wire]
-
-    def wire(self, node: RqlitedNode) -> Wire:
-        return self.wires[node.http_address]
-
-    def translate(self, address: str) -> str:
-        return f"http://{self.wires[address.removeprefix('http://')].address}"
-
-    def connecting(self, **options: Any) -> Any:
-        hosts = [wire.address for wire in self.wires.values()]
-        return connecting(hosts, translate_address=self.translate, **options)
-
-
-@pytest.fixture
-def wired(cluster: RqlitedCluster) -> Iterator[Wired]:
-    with ExitStack() as stack:
-        wires = {
-            node.http_address: stack.enter_context(Wire(node.http_port)) for node in cluster.nodes
-        }
-        yield Wired(cluster, wires)
 
 
 @pytest.mark.parametrize("exactly_once", [False, True], ids=["plain", "once"])

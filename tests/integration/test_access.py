@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import trustme
 
-from pyrqlite import Connection, Error, OperationalError, UnreachableError
-from tests.integration.conftest import Connect
-from tests.rqlited import NodeOptions, RqlitedNode, TLSFiles, User, running_node
+from pyrqlite import (
+    AccessDeniedError,
+    Connection,
+    Error,
+    OperationalError,
+    ProgrammingError,
+    UnreachableError,
+)
+from tests.integration.conftest import Connect, Files, tls_options
+from tests.rqlited import NodeOptions, RqlitedNode, User, running_node
 from tests.servers import NodeFactory
 
 PASSWORD = "s:e@c/r?e#t[ü]% +"
+PERMISSIONS = (
+    *("query", "execute", "status", "ready", "leader-ops", "remove", "snapshot", "backup", "load"),
+)
 USERS = (
     User("all", PASSWORD, ("all",)),
     User("both", PASSWORD, ("query", "execute")),
     User("reader", PASSWORD, ("query",)),
     User("writer", PASSWORD, ("execute",)),
     User("nobody", PASSWORD, ()),
+    *(User(permission, PASSWORD, (permission,)) for permission in PERMISSIONS),
     User("wörld", PASSWORD, ("query", "execute")),
 )
 
@@ -45,6 +55,18 @@ def use(connection: Connection) -> None:
     assert connection.execute("SELECT count(*) > 2 FROM t").fetchone() == (1,)
     rows = connection.execute("INSERT INTO t(a) VALUES (4) RETURNING a").fetchall()
     assert rows == [(4,)]
+
+
+def refusal(call: Callable[[], object]) -> AccessDeniedError | None:
+    """Why the call was not permitted, if it was not; that there is no such node says that it was."""
+    try:
+        call()
+    except AccessDeniedError as error:
+        return error
+    except ProgrammingError as error:
+        if "nobody" not in str(error):
+            raise
+    return None
 
 
 @pytest.mark.rqlited
@@ -76,7 +98,7 @@ class TestAuthentication:
         for sql in ("SELECT 1", "INSERT INTO t(a) VALUES (1)", "SELECT * FROM t"):
             with pytest.raises(OperationalError, match="credentials") as caught:
                 connection.execute(sql)
-            assert type(caught.value) is OperationalError
+            assert type(caught.value) is AccessDeniedError
             assert caught.value.http_status == 401
             assert caught.value.node == guarded.url
             assert PASSWORD not in str(caught.value)
@@ -107,6 +129,65 @@ class TestAuthentication:
         with pytest.raises(OperationalError, match="permission"):
             connection.execute("SELECT 1")
 
+    def test_transactions(self, guarded: RqlitedNode, connect: Connect) -> None:
+        def count() -> object:
+            connection = connect(guarded.url, user="all", password=PASSWORD)
+            return connection.execute("SELECT count(*) FROM t", level="strong").fetchone()
+
+        both = connect(guarded.url, user="both", password=PASSWORD)
+        with both.transaction():
+            both.execute("SELECT max(id) FROM t").fetchone()
+            both.execute("INSERT INTO t(a) VALUES (1)")
+        before = count()
+        for user in ("reader", "writer", "nobody"):
+            connection = connect(
+                guarded.url, user=user, password=PASSWORD, autocommit=False, exactly_once=True
+            )
+
+            def work(connection: Connection = connection) -> None:
+                connection.execute("SELECT max(id) FROM t").fetchone()
+                connection.execute("INSERT INTO t(a) VALUES (1)")
+                connection.commit()
+
+            with pytest.raises(AccessDeniedError, match="lacks"):
+                work()
+            connection.rollback()
+        assert count() == before
+
+    @pytest.mark.parametrize("user", [*PERMISSIONS, "nobody"])
+    def test_each_permission(self, guarded: RqlitedNode, connect: Connect, user: str) -> None:
+        """Each call works for who has its permission, and names it to who has not."""
+        connection = connect(guarded.url, user=user, password=PASSWORD)
+        admin = connection.admin
+        calls: dict[str, tuple[Callable[[], object], ...]] = {
+            "query": (lambda: connection.execute("SELECT a FROM t").fetchall(), connection.ping),
+            "execute": (lambda: connection.execute("INSERT INTO t(a) VALUES (1)"),),
+            "status": (admin.nodes, admin.status, lambda: admin.status(node=guarded.url)),
+            "ready": (admin.ready, lambda: admin.ready(node=guarded.url)),
+            "leader-ops": (admin.leader, lambda: admin.step_down("nobody")),
+            # Who may list the nodes is told that there is none of that name.
+            "remove": () if user == "status" else (lambda: admin.remove_node("nobody"),),
+            "snapshot": (admin.snapshot,),
+            "backup": (lambda: admin.backup(io.BytesIO()),),
+            "load": (lambda: admin.load(io.BytesIO(b"CREATE TABLE IF NOT EXISTS u (a)")),),
+        }
+        # There is no snapshot of a node whose members changed later than its data.
+        use(connect(guarded.url, user="all", password=PASSWORD))
+        for permission, uses in calls.items():
+            for call in uses:
+                refused = refusal(call)
+                assert (refused is None) == (permission == user)
+                if refused is not None:
+                    assert refused.permission == permission
+                    assert f"lacks the permission {permission}" in str(refused)
+
+    def test_boot(self, guarded: RqlitedNode, connect: Connect, tmp_path: Path) -> None:
+        file = tmp_path / "copy"
+        connect(guarded.url, user="backup", password=PASSWORD).admin.backup(file)
+        with pytest.raises(AccessDeniedError, match="permission load"):
+            connect(guarded.url, user="backup", password=PASSWORD).admin.boot(file)
+        connect(guarded.url, user="load", password=PASSWORD).admin.boot(file)
+
     def test_everybodys_permissions(self, rqlited_factory: NodeFactory, connect: Connect) -> None:
         users = (User("*", "", ("query",)), User("boss", "x", ("all",)))
         node = rqlited_factory(NodeOptions(users=users))
@@ -117,43 +198,6 @@ class TestAuthentication:
         with pytest.raises(OperationalError):
             connect(node.url).execute("CREATE TABLE x (a)")
         connect(node.url, user="boss", password="x").execute("CREATE TABLE x (a)")
-
-
-@dataclass(frozen=True)
-class Files:
-    """PEM files."""
-
-    ca: str
-    other_ca: str
-    cert: str
-    key: str
-    client: str
-    stranger: str
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    folder = tmp_path_factory.mktemp("pem")
-    authority, other = trustme.CA(), trustme.CA()
-    server = authority.issue_cert("127.0.0.1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    other.cert_pem.write_to_path(folder / "other.pem")
-    server.private_key_pem.write_to_path(folder / "key.pem")
-    server.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-    authority.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(
-        folder / "client.pem"
-    )
-    other.issue_cert("stranger").private_key_and_cert_chain_pem.write_to_path(
-        folder / "stranger.pem"
-    )
-    names = ("ca", "other", "cert", "key", "client", "stranger")
-    return Files(*(str(folder / f"{name}.pem") for name in names))
-
-
-def tls_options(files: Files, *, verify_client: bool) -> NodeOptions:
-    return NodeOptions(
-        tls=TLSFiles(Path(files.cert), Path(files.key), Path(files.ca), verify_client)
-    )
 
 
 @pytest.fixture(scope="module")

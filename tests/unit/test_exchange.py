@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyrqlite import (
+    AccessDeniedError,
     DatabaseError,
     DataError,
     OperationalError,
@@ -97,6 +98,17 @@ class TestRedirects:
     def test_bad_locations_are_the_nodes_fault(self, location: str) -> None:
         error = failure_of(Nodes(redirect(location)))
         assert "a:4001" in str(error)
+
+    @pytest.mark.parametrize("location", ["http://a:4001/", "HTTP://b:4001/x"])
+    @pytest.mark.parametrize("request_", [WRITE, READ], ids=["write", "read"])
+    def test_nothing_goes_from_tls_to_where_there_is_none(
+        self, location: str, request_: Request
+    ) -> None:
+        nodes = Nodes(redirect("https://b:4001/"), redirect(location))
+        made = cluster(host="a", scheme="https")
+        with pytest.raises(OperationalError, match="not https"):
+            nodes.play(exchange(made, request_))
+        assert nodes.hosts == ["a", "b"]
 
     def test_missing_location_is_the_nodes_fault(self) -> None:
         assert "a:4001" in str(failure_of(Nodes(Reply(301))))
@@ -256,7 +268,7 @@ class TestNodesThatCannotBeReached:
 
 STATUSES = [
     (400, ProgrammingError),
-    (401, OperationalError),
+    (401, AccessDeniedError),
     (403, OperationalError),
     (404, OperationalError),
     (405, OperationalError),

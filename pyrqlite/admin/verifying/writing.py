@@ -55,7 +55,7 @@ class LogWriter:
     def _results(self, response: Response, count: int) -> list[Result] | None:
         if response.status != 200:
             text = response.body.decode(errors="replace")
-            raise self._gone(str(http_error(response.status, text, str(response.node))))
+            raise self._gone(str(http_error(response.status, text, str(response.node), _REQUEST)))
         answer = parse(response.body)
         if answer.error is not None:
             self._unknown(answer.error)
