@@ -6,7 +6,8 @@ PYTEST_ARGS ?= -n2
 
 help:
 	@echo "make demo    the guided tour: python -m pyrqlite demo"
-	@echo "make test    every plain test; with a real rqlited (PATH or RQLITED_PATH) the integration tests too"
+	@echo "make test    every plain test; with a real rqlited (PATH or RQLITED_PATH) the integration tests too;"
+	@echo "             then the part of Django's own suite that is about databases"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff rewrite the sources"
 	@echo "make benchmark  the driver against other clients (quickly: BENCHMARK_ARGS=--rounds=3)"
@@ -30,6 +31,7 @@ demo: .venv-demo/installed
 test: .venv-test/installed
 	.venv-test/bin/python -m pytest $(PYTEST_ARGS) tests/sqlalchemy_suite
 	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
+	.venv-test/bin/python -m tests.django.suite --parallel 2
 
 lint: .venv-lint/installed
 	.venv-lint/bin/ruff check .

@@ -11,7 +11,7 @@ from django.db.models.sql import compiler
 from django.db.transaction import TransactionManagementError
 from django.db.utils import NotSupportedError
 
-from django_rqlite.functions import AGGREGATES, WAYS, missing, template_of
+from django_rqlite.functions import AGGREGATES, WAYS, is_available, missing, template_of
 
 
 class SQLCompiler(compiler.SQLCompiler):
@@ -27,7 +27,9 @@ class SQLCompiler(compiler.SQLCompiler):
                     node = _without_filter(node)
                 implementation = getattr(node, "as_sqlite", node.as_sql)
                 return implementation(self, self.connection, template=template)
-        elif isinstance(node, Regex) and "regexp" not in self.connection.server.functions:
+        elif isinstance(node, Regex) and not is_available(
+            "REGEXP", self.connection.server.functions
+        ):
             raise missing("REGEXP", "regexp()")
         return super().compile(node)
 

@@ -16,6 +16,7 @@ from pyrqlite.flow.exchange import exchange
 from pyrqlite.flow.steps import Request
 
 _CLONES = "DJANGO_RQLITE_CLONES"
+_RUNNING = "RUNNING"
 _SERVER = ("HOST", "PORT", "USER", "PASSWORD")
 
 
@@ -26,7 +27,10 @@ class DatabaseCreation(BaseDatabaseCreation):
     whole content the tests may drop.
     """
 
-    _kept: dict[str, Any] | None = None
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        # What create_test_db has replaced in the settings; the suite of Django nests test databases.
+        self._replaced: list[dict[str, Any]] = []
 
     def _get_test_db_name(self) -> str:
         name = self.connection.settings_dict["TEST"]["NAME"] or ":memory:"
@@ -34,19 +38,29 @@ class DatabaseCreation(BaseDatabaseCreation):
 
     def create_test_db(self, *args: Any, **kwargs: Any) -> Any:
         """Make the test database, and let the connection use it."""
-        self._refuse_the_real_one()
-        self.connection.close()
         settings_dict = self.connection.settings_dict
-        self._kept = {key: settings_dict[key] for key in _SERVER}
+        is_running = settings_dict["TEST"].get(_RUNNING, False)
+        if not is_running:  # else it is a test database already
+            self._refuse_the_real_one()
+        self.connection.close()
+        self._replaced.append(
+            {**{key: settings_dict[key] for key in _SERVER}, _RUNNING: is_running}
+        )
         settings_dict.update(dict.fromkeys(_SERVER, ""))
+        settings_dict["TEST"][_RUNNING] = True
         return super().create_test_db(*args, **kwargs)
 
     def destroy_test_db(self, *args: Any, **kwargs: Any) -> None:
         """Remove the test database, and let the connection use the real one."""
         super().destroy_test_db(*args, **kwargs)
-        if self._kept is not None:
-            self.connection.settings_dict.update(self._kept)
-            self._kept = None
+        if self._replaced:
+            settings_dict, replaced = self.connection.settings_dict, self._replaced.pop()
+            settings_dict["TEST"][_RUNNING] = replaced.pop(_RUNNING)
+            settings_dict.update(replaced)
+        if _CLONES in os.environ:
+            with contextlib.suppress(OSError):  # there are others in it
+                os.rmdir(os.environ[_CLONES])
+                del os.environ[_CLONES]
 
     def _refuse_the_real_one(self) -> None:
         settings_dict = self.connection.settings_dict

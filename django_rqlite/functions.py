@@ -8,7 +8,7 @@ no REGEXP and no hashes, but a node may load extensions that have them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db.utils import NotSupportedError
@@ -170,13 +170,20 @@ _EXTENSIONS = {
 }
 
 
-def template_of(name: str, available: Iterable[str]) -> str:
+def is_available(name: str, functions: Collection[str]) -> bool:
+    """Whether a server with these functions can do it: something in WAYS, or REGEXP."""
+    if name == "REGEXP":
+        return "regexp" in functions
+    return any(way.needs <= frozenset(functions) for way in WAYS[name])
+
+
+def template_of(name: str, functions: Collection[str]) -> str:
     """The template of a function in WAYS on a server with these functions; NotSupportedError where none fits."""
-    functions = frozenset(available)
+    available = frozenset(functions)
     for way in WAYS[name]:
-        if way.needs <= functions:
+        if way.needs <= available:
             return way.template
-    raise missing(name, " or ".join(sorted(f"{n}()" for way in WAYS[name] for n in way.needs)))
+    raise missing(name, " or ".join(f"{need}()" for way in WAYS[name] for need in way.needs))
 
 
 def missing(name: str, functions: str) -> NotSupportedError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 import tenacity
 from django.db import DEFAULT_DB_ALIAS, transaction
+from django.http import HttpRequest
 
 from django_rqlite.errors import SerializationError
 
@@ -57,18 +58,42 @@ def retry_on_conflict(
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run_retrying(lambda: function(*args, **kwargs), using, retry)
+        def attempt() -> T:
+            with transaction.atomic(using=using, durable=True):
+                return function(*args, **kwargs)
+
+        requests = [value for value in args if isinstance(value, HttpRequest)]
+        return until_committed(attempt, requests, retry)
 
     return transaction.non_atomic_requests(using)(run)
 
 
-def run_retrying(
-    function: Callable[[], T], using: str, retry: tenacity.Retrying | None = None
+def until_committed(
+    attempt: Callable[[], T],
+    requests: Sequence[HttpRequest] = (),
+    retry: tenacity.Retrying | None = None,
 ) -> T:
-    """Run `function` in one durable transaction until it meets no conflict."""
+    """Call `attempt` until it meets no conflict; every time the requests are as they were."""
+    marks = [(request, _queued(request)) for request in requests]
 
-    def attempt() -> T:
-        with transaction.atomic(using=using, durable=True):
-            return function()
+    def rewind(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number > 1:
+            for request, count in marks:
+                _rewind(request, count)
 
-    return (retry or until_nobody_interferes()).copy()(attempt)
+    return (retry or until_nobody_interferes()).copy(before=rewind)(attempt)
+
+
+def _queued(request: HttpRequest) -> int:
+    """How many messages for the user wait in the request."""
+    return len(getattr(getattr(request, "_messages", None), "_queued_messages", ()))
+
+
+def _rewind(request: HttpRequest, messages: int) -> None:
+    """Take back what an attempt has left in a request: messages, and files that were read."""
+    if _queued(request) > messages:
+        del request._messages._queued_messages[messages:]
+    if hasattr(request, "_files"):
+        for _, files in request.FILES.lists():
+            for file in files:
+                file.seek(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -37,13 +39,36 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if exc_type is None and not self.connection.server.foreign_keys:
+        if exc_type is None:
             try:
-                self.connection.check_constraints()
+                self._finish()
             except BaseException as error:
                 BaseDatabaseSchemaEditor.__exit__(self, type(error), error, error.__traceback__)
                 raise
         BaseDatabaseSchemaEditor.__exit__(self, exc_type, exc_value, traceback)
+
+    def _finish(self) -> None:
+        if not self.connection.server.foreign_keys:
+            self.connection.check_constraints()
+        with self._unwatched():
+            for sql in self.deferred_sql:
+                self.execute(sql, None)
+        self.deferred_sql = []
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """A block whose errors come with the next statement or the commit: hundreds of tables are made at once,
+        and nobody waits for the result of each."""
+        if self.collect_sql or not self.connection.in_atomic_block:
+            yield
+        else:
+            with self.connection.connection.pipeline():
+                yield
+
+    def create_model(self, model: Any) -> None:
+        """Create a table."""
+        with self._unwatched():
+            super().create_model(model)
 
     def _remake_table(self, model: Any, *args: Any, **kwargs: Any) -> None:
         referring = self._referring_tables(model._meta.db_table)

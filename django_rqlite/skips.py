@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django_rqlite.functions import is_available
+
 _ALWAYS = {
     "SQLite stores values rounded to 15 significant digits.": {
         "model_fields.test_decimalfield.DecimalFieldTests.test_fetch_from_db_without_float_rounding",
@@ -47,14 +49,62 @@ _ALWAYS = {
         "backends.sqlite.test_creation.TestDbSignatureTests.test_get_test_db_clone_settings_not_supported",
     },
 }
-_NEEDED: dict[str, set[str]] = {}
+
+
+def _math(name: str, case: str, *more: str) -> set[str]:
+    tests = ("null", "float", "integer", "decimal", *more)
+    return {f"db_functions.math.test_{name}.{case}Tests.test_{test}" for test in tests}
+
+
+def _hash(name: str) -> set[str]:
+    module = f"db_functions.text.test_{name}.{name.upper()}Tests"
+    return {f"{module}.test_basic", f"{module}.test_transform"}
+
+
+# By the names of functions.WAYS, and REGEXP.
+_NEEDED = {
+    "REGEXP": {
+        "backends.sqlite.tests.Tests.test_regexp_function",
+        "model_fields.test_jsonfield.TestQuerying.test_key_iregex",
+        "model_fields.test_jsonfield.TestQuerying.test_key_regex",
+        *(
+            f"lookup.tests.LookupTests.test_regex{end}"
+            for end in ("", "_backreferencing", "_non_ascii", "_non_string", "_null")
+        ),
+    },
+    **{
+        name: _math(name.lower(), case, "transform")
+        for name, case in {
+            "ACOS": "ACos",
+            "ASIN": "ASin",
+            "ATAN": "ATan",
+            "COS": "Cos",
+            "COT": "Cot",
+            "EXP": "Exp",
+            "LN": "Ln",
+            "SIN": "Sin",
+            "TAN": "Tan",
+        }.items()
+    },
+    "ATAN2": _math("atan2", "ATan2"),
+    "LOG": _math("log", "Log"),
+    "POWER": {
+        *_math("power", "Power"),
+        "expressions.tests.ExpressionOperatorTests.test_lefthand_power",
+        "expressions.tests.ExpressionOperatorTests.test_righthand_power",
+    },
+    **{
+        name: _hash(name.lower())
+        for name in ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
+    },
+}
 
 
 def skips(functions: Collection[str]) -> dict[str, set[str]]:
     """The tests, on a server that has these functions."""
     lacking = {
-        f"The server has no function {name}(), which needs an extension.": tests
+        f"{name} needs an extension, which the server has not loaded.": tests
         for name, tests in _NEEDED.items()
-        if name not in functions
+        if not is_available(name, functions)
     }
     return {**_ALWAYS, **lacking}

@@ -199,14 +199,14 @@ def combine_durations(connector: str, lhs: str, rhs: str) -> str:
         return f"(SELECT CAST(_lhs AS REAL)/_rhs FROM {source})"
     both_are_numbers = "typeof(_lhs)<>'text' AND typeof(_rhs)<>'text'"
     moment = "CASE typeof(_lhs) WHEN 'text' THEN _lhs ELSE _rhs END"
-    duration = f"CASE typeof(_lhs) WHEN 'text' THEN {connector}_rhs ELSE _lhs END"
+    duration = "CASE typeof(_lhs) WHEN 'text' THEN _rhs ELSE _lhs END"
     if connector == "-":
         moment = "CASE typeof(_lhs) WHEN 'text' THEN _lhs END"  # nothing less a moment
     parts = (
         f"SELECT {both_are_numbers} AS _plain,_lhs{connector}_rhs AS _number,{moment} AS _moment,"
         f"CAST(round({duration}) AS INTEGER) AS _by FROM {source}"
     )
-    total = f"(CAST({_FRACTION.format(v='_moment', start=21)} AS INTEGER)+_by)"
+    total = f"(CAST({_FRACTION.format(v='_moment', start=21)} AS INTEGER){connector}_by)"
     fraction = f"(({total}%%1000000+1000000)%%1000000)"
     of_day = f"((_by%%{_DAY}+{_DAY})%%{_DAY})"
     days = f"((_by-{of_day})/{_DAY})"
@@ -214,6 +214,6 @@ def combine_durations(connector: str, lhs: str, rhs: str) -> str:
     digits = f"CASE {fraction} WHEN 0 THEN '' ELSE '.'||substr('00000'||{fraction},-6) END"
     return (
         "(SELECT CASE WHEN _plain THEN _number "
-        f"WHEN length(_moment)=10 THEN date(_moment,{days}||' days') "
+        f"WHEN length(_moment)=10 THEN date(_moment,({connector}{days})||' days') "
         f"ELSE {whole}||{digits} END FROM ({parts}))"
     )

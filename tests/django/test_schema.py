@@ -14,7 +14,6 @@ from tests.django.conftest import make_tables, use
 from tests.django.shop.models import Customer, Order
 from tests.servers import Server, fresh
 
-
 SERVERS = ["embedded_with_everything", "rqlited_with_keys", "embedded_server", "rqlited_node"]
 
 
@@ -110,7 +109,7 @@ def test_actions_of_foreign_keys_are_not_set_off() -> None:
     Customer.objects.create(name="ann")
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE child (c INTEGER REFERENCES shop_customer ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED)"
+            "CREATE TABLE child (c REFERENCES shop_customer ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED)"
         )
         cursor.execute("INSERT INTO child VALUES (1)")
     new = changed(models.CharField(max_length=90), "name")

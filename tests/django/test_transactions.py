@@ -7,14 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, NotSupportedError, connection, connections, transaction
+from django.db import (
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.models import F
 from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
-import django_rqlite
 from django_rqlite import SerializationError, UniqueConflictError, retry_on_conflict
 from tests.django.conftest import use
 from tests.django.shop.models import Customer, Order
@@ -126,7 +132,7 @@ class TestConflicts:
             transaction.atomic(),
         ):
             self.take(10, lambda: in_a_thread(lambda: self.take(20)))
-        assert isinstance(raised.value, django_rqlite.errors.OperationalError)
+        assert isinstance(raised.value, OperationalError)
         assert Customer.objects.get().balance == 80
         assert not connection.errors_occurred
 

@@ -79,6 +79,12 @@ def test_embedded_server(file: Path) -> None:
     assert found - EMBEDDED - STANDARD - {"typing_extensions"} == set()
 
 
+@pytest.mark.parametrize("file", files("django_rqlite"), ids=named)
+def test_django_backend(file: Path) -> None:
+    found = {module.partition(".")[0] for module, _ in imports(file)}
+    assert found - {"django_rqlite", "django", "pyrqlite", "tenacity"} - STANDARD == set()
+
+
 def test_pytest_belongs_to_the_plugin_alone() -> None:
     users = [
         file.name
