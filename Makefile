@@ -30,8 +30,8 @@ demo: .venv-demo/installed
 
 test: .venv-test/installed
 	.venv-test/bin/python -m pytest -n2 -q tests/sqlalchemy_suite
-	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 	.venv-test/bin/python -m tests.django.suite --parallel 2
+	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv-lint/installed
 	.venv-lint/bin/ruff check .

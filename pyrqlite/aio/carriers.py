@@ -10,11 +10,11 @@ from typing import Protocol
 from pyrqlite.cluster.cluster import Cluster, wire
 from pyrqlite.cluster.node import Node
 from pyrqlite.cluster.sharing import Shared
-from pyrqlite.errors import InterfaceError, NotSupportedError
+from pyrqlite.errors import InterfaceError
 from pyrqlite.flow.steps import NotSent, Request, Response
 from pyrqlite.options import Options
 from pyrqlite.transports import Transport
-from pyrqlite.transports.loop import LoopTransport
+from pyrqlite.transports.loop import LoopTransport, aiohttp_transport
 
 
 class Carrier(Protocol):
@@ -60,15 +60,9 @@ def _make(options: Options) -> Carrier:
             "asyncio connections go by the loop or by aiohttp: the session and the other transports are for those "
             "that wait"
         )
-    if options.transport != "aiohttp":
-        return LoopTransport(wire(options))
-    try:
-        from pyrqlite.transports.aiohttp import AiohttpTransport
-    except ImportError as error:
-        raise NotSupportedError(
-            f"aiohttp cannot be loaded ({error}): pip install 'pyrqlite[asyncio]'"
-        ) from error
-    return AiohttpTransport(wire(options))
+    if options.transport == "aiohttp":
+        return aiohttp_transport(wire(options))
+    return LoopTransport(wire(options))
 
 
 class EmbeddedCarrier:

@@ -1,7 +1,8 @@
 """The transport of event loops: the loop's own connections, and one exchange after another on each.
 
 An HTTP client's sessions, requests and responses cost more than all the rest of an exchange on one machine; what
-they add (redirects, cookies, decoding, streams) is not needed here.
+they add (redirects, cookies, decoding) is not needed here. Large bodies that come from a file, or go to one, are
+aiohttp's to carry.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import contextlib
 import os
 import socket
 import ssl
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.util import wait_for_read
 
 from pyrqlite.cluster.node import Node
+from pyrqlite.errors import NotSupportedError
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
-from pyrqlite.transports import RESET_ON_CLOSE, Wire
+from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Answer
 from pyrqlite.transports.arriving import Arriving, BadAnswer
 
-MOST_SOCKETS = 100  # to one node; more requests wait
+if TYPE_CHECKING:
+    from pyrqlite.transports.aiohttp import AiohttpTransport
 
 
 class LoopTransport:
@@ -35,9 +38,12 @@ class LoopTransport:
         self._room: dict[Node, asyncio.Semaphore] = {}
         self._lines: set[_Line] = set()
         self._closed = False
+        self._streaming: AiohttpTransport | None = None
 
     async def send(self, node: Node, request: Request) -> Response:
         """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
+        if request.upload is not None or request.download is not None:
+            return await self._stream().send(node, request)
         room = self._room.get(node) or self._room.setdefault(node, asyncio.Semaphore(MOST_SOCKETS))
         try:
             await room.acquire()
@@ -72,6 +78,12 @@ class LoopTransport:
         else:
             line.close()
         return Response(answer.status, answer.headers, answer.body, node)
+
+    def _stream(self) -> AiohttpTransport:
+        """What carries bodies that are not held in memory."""
+        if self._streaming is None:
+            self._streaming = aiohttp_transport(self._wire)
+        return self._streaming
 
     def _kept(self, node: Node) -> _Line | None:
         """An idle connection that the node has not closed meanwhile."""
@@ -122,6 +134,19 @@ class LoopTransport:
             line.close()
         for line in lines:
             await line.gone
+        if self._streaming is not None:
+            await self._streaming.close()
+
+
+def aiohttp_transport(wire: Wire) -> AiohttpTransport:
+    """The transport by aiohttp; NotSupportedError where it is not installed."""
+    try:
+        from pyrqlite.transports.aiohttp import AiohttpTransport
+    except ImportError as error:
+        raise NotSupportedError(
+            f"aiohttp cannot be loaded ({error}): pip install 'pyrqlite[asyncio]'"
+        ) from error
+    return AiohttpTransport(wire)
 
 
 def _give_up(connecting: asyncio.Future[Any], line: _Line) -> None:
