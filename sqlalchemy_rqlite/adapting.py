@@ -22,7 +22,6 @@ from pyrqlite.base import BaseCursor
 from pyrqlite.flow.run import blocking
 
 if TYPE_CHECKING:
-
     from pyrqlite.flow.steps import Flow
 
 T = TypeVar("T")
