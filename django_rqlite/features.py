@@ -31,6 +31,10 @@ class DatabaseFeatures(SQLiteFeatures):
     has_json_object_function = True
     # Of Django 6: SQLite's since 3.44, whose version is known only once there is a connection.
     supports_aggregate_order_by_clause = True
+    # A random value for each of many rows would be another one on every node: the driver refuses it.
+    supports_uuid4_function = False
+    supports_uuid4_function_in_default = False
+    supports_uuid7_function = False
     # There are no locks: select_for_update() relies on the check at the commit, and says so where there is none.
     has_select_for_update = False
 

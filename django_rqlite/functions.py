@@ -98,11 +98,6 @@ def _hash(name: str) -> tuple[Way, ...]:
     return of(f"crypto_{name}"), of(name)
 
 
-_HEX_DIGITS = "lower(hex(randomblob({})))"
-_UUID4 = (
-    f"({_HEX_DIGITS.format(6)}||'4'||substr({_HEX_DIGITS.format(2)},2)||substr('89ab',(random()&3)+1,1)"
-    f"||substr({_HEX_DIGITS.format(2)},2)||{_HEX_DIGITS.format(6)})"
-)
 _PADDING = "CASE WHEN c IS NULL THEN NULL WHEN b<0 THEN substr(a,1,max(length(a)+b,0)) "
 
 WAYS: dict[str, tuple[Way, ...]] = {
@@ -140,7 +135,6 @@ WAYS: dict[str, tuple[Way, ...]] = {
     "BIT_XOR": _folded("(acc|n)-(acc&n)"),
     # 53 random bits, as Python's random() makes them.
     "RAND": (Way("(((random()>>11)&9007199254740991)/9007199254740992.0)"),),
-    "UUIDV4": (Way(_UUID4),),
     "COT": (Way("(1.0/tan(%(expressions)s))", frozenset({"tan"})),),
     "POWER": (_plain("power"), _plain("pow")),
     **{
