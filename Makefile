@@ -29,9 +29,9 @@ demo: .venv-demo/installed
 	.venv-demo/bin/python -m pyrqlite demo
 
 test: .venv-test/installed
-	.venv-test/bin/python -m pytest $(PYTEST_ARGS) tests/sqlalchemy_suite
-	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
+	.venv-test/bin/python -m pytest -n2 -q tests/sqlalchemy_suite
 	.venv-test/bin/python -m tests.django.suite --parallel 2
+	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv-lint/installed
 	.venv-lint/bin/ruff check .
@@ -47,4 +47,4 @@ benchmark: .venv-benchmark/installed
 	.venv-benchmark/bin/python -m benchmarks $(BENCHMARK_ARGS)
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-lint .venv-benchmark benchmarks/.cache .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv-demo .venv-test .venv-lint .venv-benchmark benchmarks/.cache .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/sqlalchemy_suite/.cache

@@ -172,7 +172,8 @@ class Options:
         "A context of your own, in place of the four options above.", None, None, True
     )
     transport: str = _option(
-        "auto (the fastest, which is urllib3), urllib3, curl or requests.",
+        "auto (the fastest, which is urllib3), urllib3, curl or requests; for asyncio auto (the loop itself) or "
+        "aiohttp.",
         "auto",
         str,
         True,

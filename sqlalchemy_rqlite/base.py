@@ -6,11 +6,10 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, exc, pool
+from sqlalchemy import event, exc, pool, util
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect, SQLiteExecutionContext
 from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
-from sqlalchemy.util import update_copy
 
 import pyrqlite
 from sqlalchemy_rqlite.compiler import RqliteCompiler
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         ConnectArgsType,
         DBAPIConnection,
         DBAPICursor,
+        DBAPIModule,
         IsolationLevel,
         PoolProxiedConnection,
     )
@@ -55,15 +55,14 @@ class RqliteExecutionContext(SQLiteExecutionContext):
     create_server_side_cursor = create_default_cursor
 
     def fetchall_for_returning(self, cursor: DBAPICursor) -> Sequence[Any]:
-        """The rows of a RETURNING; InvalidRequestError where their keys do not tell whose they are.
-
-        SQLite counts keys up, and throws dice once the largest key is in use.
-        """
+        """The rows of a RETURNING; InvalidRequestError where their keys do not tell whose they are."""
         rows: Sequence[Any] = super().fetchall_for_returning(cursor)
         many = getattr(self.compiled, "_insertmanyvalues", None)
         if many is not None and many.implicit_sentinel:
             keys = [row[-1] for row in rows]
-            if keys != sorted(keys):
+            ascending = sorted(keys)
+            # SQLite counts keys up, and throws dice of 62 bits once the largest key is in use.
+            if keys != ascending and ascending[-1] - ascending[0] > 1 << 32:
                 raise exc.InvalidRequestError(
                     "the keys of the rows of one INSERT do not ascend, so rows and objects cannot be matched: the "
                     "largest possible key of the table is in use. Give keys yourself, or use AUTOINCREMENT"
@@ -87,7 +86,7 @@ class RqliteDialect(SQLiteDialect):
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     insertmanyvalues_page_size = 10_000
 
-    colspecs = update_copy(
+    colspecs = util.update_copy(
         SQLiteDialect.colspecs,
         {sqltypes.Date: DriverDate, sqltypes.TIMESTAMP: DriverTimestamp},
     )
@@ -136,20 +135,24 @@ class RqliteDialect(SQLiteDialect):
         driver: Any = connection.connection.dbapi_connection
         level = driver.isolation_level
         driver.isolation_level = "AUTOCOMMIT"
-        cursor = driver.cursor(level="none")
-        cursor.execute("SELECT sqlite_version()")
-        [(text,)] = cursor.fetchall()
-        cursor.close()
-        driver.isolation_level = level
+        try:
+            cursor = driver.cursor(level="none")
+            cursor.execute("SELECT sqlite_version()")
+            [(text,)] = cursor.fetchall()
+            cursor.close()
+        finally:
+            driver.isolation_level = level
         version = tuple(int(part) for part in text.split("."))
         if version < OLDEST_SQLITE:
-            raise exc.NotSupportedError(
-                f"the server has SQLite {'.'.join(map(str, version))}, and 3.35 is the oldest that this "
-                "dialect works with: use a newer rqlite",
-                None,
-                Exception(),
+            raise exc.InvalidRequestError(
+                f"the server has SQLite {text}, which is older than {'.'.join(map(str, OLDEST_SQLITE))}: "
+                "this dialect needs a newer rqlite"
             )
         return version
+
+    def retrieve_dbapi_version(self, dbapi: DBAPIModule) -> util.VersionInfo:
+        """The driver's, for SQLAlchemy 2.1."""
+        return util.parse_version_string(pyrqlite.__version__)
 
     def get_isolation_level_values(
         self, dbapi_connection: DBAPIConnection
@@ -183,6 +186,7 @@ class RqliteDialect(SQLiteDialect):
     def do_ping(self, dbapi_connection: DBAPIConnection) -> bool:
         """Whether the cluster answers."""
         dbapi_connection.ping()
+        dbapi_connection.rollback()  # the question began a transaction
         return True
 
     def is_disconnect(

@@ -12,11 +12,12 @@ from pyrqlite.admin.whole import Binary, Check, Compressed, Dump, demand_whole
 from pyrqlite.errors import (
     DatabaseError,
     InterfaceError,
+    InternalError,
     OperationalError,
     OutcomeUnknownError,
     ProgrammingError,
 )
-from pyrqlite.flow.exchange import exchange
+from pyrqlite.flow.exchange import exchange, unknown_outcome
 from pyrqlite.flow.session import Session
 from pyrqlite.flow.steps import Flow, Request, Response
 from pyrqlite.wire import response as wire
@@ -96,7 +97,10 @@ def load(session: Session, source: Source, upload: FileUpload, timeout: float | 
 
 
 def _check_loaded(response: Response, source: Source) -> None:
-    answer = wire.parse(response.body)
+    try:
+        answer = wire.parse(response.body)
+    except InternalError as error:
+        raise unknown_outcome(response.node, str(error)) from error
     if answer.error is not None:
         raise call_error(answer.error, str(response.node))
     for result in answer.results:

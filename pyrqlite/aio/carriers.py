@@ -1,4 +1,4 @@
-"""Who carries the requests of an event loop: aiohttp, or a thread that calls the embedded server."""
+"""Who carries the requests of an event loop: its own connections, or a thread that calls the embedded server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Protocol
 from pyrqlite.cluster.cluster import Cluster, wire
 from pyrqlite.cluster.node import Node
 from pyrqlite.cluster.sharing import Shared
-from pyrqlite.errors import InterfaceError, NotSupportedError
+from pyrqlite.errors import InterfaceError
 from pyrqlite.flow.steps import NotSent, Request, Response
 from pyrqlite.options import Options
 from pyrqlite.transports import Transport
+from pyrqlite.transports.loop import LoopTransport, aiohttp_transport
 
 
 class Carrier(Protocol):
@@ -54,17 +55,14 @@ def _is_of_a_closed_loop(key: Hashable) -> bool:
 
 
 def _make(options: Options) -> Carrier:
-    if options.session is not None or options.transport not in ("auto", "aiohttp"):
+    if options.session is not None or options.transport not in ("auto", "loop", "aiohttp"):
         raise InterfaceError(
-            "asyncio connections go by aiohttp: leave out transport and session, which are for those that wait"
+            "asyncio connections go by the loop or by aiohttp: the session and the other transports are for those "
+            "that wait"
         )
-    try:
-        from pyrqlite.transports.aiohttp import AiohttpTransport
-    except ImportError as error:
-        raise NotSupportedError(
-            f"aiohttp cannot be loaded ({error}): pip install 'pyrqlite[asyncio]'"
-        ) from error
-    return AiohttpTransport(wire(options))
+    if options.transport == "aiohttp":
+        return aiohttp_transport(wire(options))
+    return LoopTransport(wire(options))
 
 
 class EmbeddedCarrier:

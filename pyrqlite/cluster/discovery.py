@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,20 +58,29 @@ class Sight(NamedTuple):
 class _Lookout:
     """Takes arrivals in, and decides when there are enough of them."""
 
-    def __init__(self, asked: Sequence[Node], awaited: int) -> None:
+    def __init__(self, asked: Sequence[Node], awaited: Collection[Node], lost_at: float) -> None:
         self._asked = len(asked)
-        self._awaited = awaited
+        self._missing = set(awaited)
+        self._lost_at = lost_at
         self.sightings: dict[Node, Sighting] = {}
 
     def whole(self, arrivals: Sequence[Arrival]) -> bool:
-        """Everybody that was waited for has answered."""
+        """Everybody that is waited for has answered."""
         self._take(arrivals[-1])
-        return len(arrivals) >= self._awaited
+        return not self._missing
 
     def led(self, arrivals: Sequence[Arrival]) -> bool:
-        """As `whole`, or a leader has answered, and none of a majority knows of a later term."""
+        """A leader has answered, and none of a majority knows of a later term; or as `whole`, and nobody has
+        heard from a leader, which would still be missing."""
         whole = self.whole(arrivals)
-        return whole or (len(arrivals) * 2 > self._asked and self.leader is not None)
+        if self.leader is not None:
+            return whole or len(arrivals) * 2 > self._asked
+        return whole and not self.followers
+
+    @property
+    def followers(self) -> list[Node]:
+        """Those that have heard from a leader since one was lost here."""
+        return [seen.node for seen in self.sightings.values() if seen.heard_at > self._lost_at]
 
     @property
     def leader(self) -> Node | None:
@@ -81,6 +90,7 @@ class _Lookout:
         return next((node for node in leads if self.sightings[node].term == latest), None)
 
     def _take(self, arrival: Arrival) -> None:
+        self._missing.discard(arrival.node)
         if isinstance(arrival.outcome, Response) and arrival.outcome.status == 200:
             with suppress(*_NONSENSE):
                 self.sightings[arrival.node] = _sighting(arrival.node, arrival.outcome.body)
@@ -116,20 +126,18 @@ def find_leader(cluster: Cluster) -> Flow[Sight]:
 
 def _find_leader(cluster: Cluster) -> Flow[Sight]:
     nodes = cluster.nodes
-    lost_at = nodes.lost_at or 0.0
     lookout = yield from _look(cluster, nodes.known[:MOST_ASKED], whole=False)
-    seen = lookout.sightings
-    if lookout.leader is not None:
-        nodes.is_leader(lookout.leader)
-    followers = [each.node for each in seen.values() if each.heard_at > lost_at]
-    return Sight(lookout.leader, followers, list(seen))
+    leader = lookout.leader
+    if leader is not None:
+        nodes.is_leader(leader)
+    return Sight(leader, lookout.followers, list(lookout.sightings))
 
 
 def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Lookout]:
     """Ask these nodes about themselves, and note which of them answer, and how fast."""
     nodes = cluster.nodes
-    awaited = sum(not nodes.is_failing(node) for node in asked) or len(asked)
-    lookout = _Lookout(asked, awaited)
+    awaited = [node for node in asked if not nodes.is_silent(node)] or asked
+    lookout = _Lookout(asked, awaited, nodes.lost_at or 0.0)
     enough = lookout.whole if whole else lookout.led
     sends = [Send(node, _STATUS) for node in asked]
     arrivals: list[Arrival] = yield Together(sends, SECONDS, enough)
@@ -139,9 +147,10 @@ def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Look
             nodes.measured(node, seconds)
         else:
             nodes.failed(node)
-    if whole and len(arrivals) < awaited:
+    # The time was over for some; for all of them it may have been too short.
+    if arrivals and not enough(arrivals):
         for node in set(asked) - {arrival.node for arrival in arrivals}:
-            nodes.failed(node)
+            nodes.failed(node, silent=True)
     return lookout
 
 
@@ -161,6 +170,7 @@ def _look_around(cluster: Cluster) -> Flow[None]:
     if leader is None:
         return
     nodes.is_leader(leader)
+    nodes.end_detour()
     if not cluster.discovery:
         return
     arrivals: list[Arrival] = yield Together([Send(leader, _NODES)], SECONDS, bool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from pyrqlite.cluster.forks import with_lock
@@ -33,13 +32,15 @@ class SingleFlight(Generic[T]):
         return began is not None and time.monotonic() - began <= self._longest
 
     def run(self, make: Callable[[], Flow[T]]) -> Flow[T | None]:
-        """The result of `make()`, or of the flow that is on; None where that one failed."""
+        """The result of `make()`, or of the flow that is on; None where there is no time to wait for that one."""
         landed = self._landed
-        if not self._take_off():
-            with suppress(OutOfTime):
-                while self.is_on and self._landed == landed:
-                    yield Sleep(_PAUSE)
-            return self._result if self._landed > landed else None
+        while not self._take_off():
+            try:
+                yield Sleep(_PAUSE)
+            except OutOfTime:
+                return None
+            if self._landed > landed:
+                return self._result
         try:
             result = yield from make()
             with self._lock:

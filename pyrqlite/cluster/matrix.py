@@ -42,7 +42,7 @@ class Failure(enum.Enum):
         "200 with an error between nodes, or of a leader that fell"  # 16 of 30; 24 of 24 twice
     )
     UNSURE = "200 with another error of the whole call that is not SQLite's"
-    GATEWAY = "502 or 504: something between here and the node"
+    GATEWAY = "502, 504, or a 503 that is not rqlite's: something between here and the node"
     BROKEN = "408, or 500 with another text"
     REFUSED = "any other status, or 200 `timed out enqueuing operation`"
 
@@ -148,6 +148,10 @@ def trouble(response: Response, kind: Kind, *, forwarded: bool) -> Trouble | Non
     failure = _STATUSES.get(response.status, Failure.REFUSED)
     if response.status in (500, 503) and text == "leader not found":
         failure = Failure.LEADERLESS
+    elif response.status == 503 and not response.headers.get("x-rqlite-version", ""):
+        failure = (
+            Failure.GATEWAY
+        )  # some of them say so when they have lost a node that had the request
     return Trouble(failure, f"{response.status} {text}".strip(), response)
 
 

@@ -23,11 +23,13 @@ class Member(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """A node that failed so often in a row is left alone until then; `since` is when it began to fail."""
+    """A node that failed so often in a row is left alone until then; `since` is when it began to fail, `silent`
+    that it was waited for in vain."""
 
     times: int
     since: float
     until: float
+    silent: bool
 
 
 class Detour(NamedTuple):
@@ -90,9 +92,10 @@ class NodePool:
         rest = self._rests.get(node)
         return rest is not None and rest.until > self._clock()
 
-    def is_failing(self, node: Node) -> bool:
-        """Whether the node has not answered since it failed, even if its rest is over."""
-        return node in self._rests
+    def is_silent(self, node: Node) -> bool:
+        """Whether the node was waited for in vain when it was last asked."""
+        rest = self._rests.get(node)
+        return rest is not None and rest.silent
 
     def seconds_failing(self, node: Node) -> float:
         """For how long the node has not answered."""
@@ -103,7 +106,7 @@ class NodePool:
         """Remember that `node` leads."""
         with self._lock:
             self.leader, self.lost_at = node, None
-            self._views.clear()
+            self._views = {}
 
     def no_leader(self, node: Node) -> None:
         """Remember that `node`, which answers, does not lead."""
@@ -111,31 +114,33 @@ class NodePool:
             if self.leader == node:
                 self._lose_leader()
 
-    def failed(self, node: Node) -> None:
-        """Remember that `node` could not be reached, or did not answer."""
+    def failed(self, node: Node, *, silent: bool = False) -> None:
+        """Remember that `node` could not be reached, or did not answer; `silent`: it was waited for in vain."""
         with self._lock:
             now = self._clock()
             before = self._rests.get(node)
             if self.leader == node:
                 self._lose_leader()
             if before is not None and before.until > now:
+                self._rests[node] = before._replace(silent=silent)
                 return
-            count = before.times + 1 if before else 1
-            seconds = min(FIRST_REST * 2 ** min(count - 1, 20), LONGEST_REST)
-            self._rests[node] = Rest(count, before.since if before else now, now + seconds)
+            times = before.times + 1 if before else 1
+            seconds = min(FIRST_REST * 2 ** min(times - 1, 20), LONGEST_REST)
+            since = before.since if before else now
+            self._rests[node] = Rest(times, since, now + seconds, silent)
             self._latency.pop(node, None)
-            self._views.clear()
+            self._views = {}
 
     def _lose_leader(self) -> None:
         self.leader, self.lost_at = None, self._clock()
-        self._views.clear()
+        self._views = {}
 
     def answered(self, node: Node) -> None:
         """Forget the failures of `node`."""
         if node in self._rests:
             with self._lock:
                 self._rests.pop(node, None)
-                self._views.clear()
+                self._views = {}
 
     def measured(self, node: Node, seconds: float) -> None:
         """Note how long `node` took to answer; single outliers weigh little."""
@@ -144,7 +149,7 @@ class NodePool:
             self._latency[node] = (
                 seconds if before is None else min(seconds, before * 0.7 + seconds * 0.3)
             )
-            self._views.clear()
+            self._views = {}
 
     def learn(self, members: Mapping[Node, Member], removed: Collection[Node]) -> None:
         """Take the leader's list of nodes; `removed` are those of the user's nodes that are not in it."""
@@ -154,7 +159,7 @@ class NodePool:
             for gone in [node for node in (*self._rests, *self._latency) if node not in known]:
                 self._rests.pop(gone, None)
                 self._latency.pop(gone, None)
-            self._views.clear()
+            self._views = {}
 
     def members(self) -> Mapping[Node, Member]:
         """What was learnt."""
@@ -192,9 +197,11 @@ class NodePool:
 
     def _view(self, kind: Kind) -> View:
         """What the selector chooses from; made anew when something was learnt, or a rest is over."""
-        made = self._views.get(kind)
+        # If something is learnt while a view is made, the pool's are others by then, and this one is forgotten.
+        views = self._views
+        made = views.get(kind)
         if made is None or made[0] <= self._clock():
-            made = self._views[kind] = self._make_view(kind)
+            made = views[kind] = self._make_view(kind)
         return made[1]
 
     def _make_view(self, kind: Kind) -> tuple[float, View]:

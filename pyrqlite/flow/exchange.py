@@ -97,6 +97,7 @@ class _Call:
         self._by: Node | None = None
         # Have heard from a leader since it could not be reached from here.
         self._heard: set[Node] = set()
+        self._silent: set[Node] = set()  # did not answer in time
         # The last that was no success, and did not end the call.
         self._answer: Response | None = None
         self._may_wait = False
@@ -150,13 +151,16 @@ class _Call:
             "%s %s to %s failed: %s", self._request.method, self._request.target, node, failed.cause
         )
         self._tried.add(node)
-        self._attempts.append(Attempt(str(node), failed.cause, time.time()))
+        self._attempts.append(attempt_at(node, failed.cause))
         if isinstance(origin, OutOfTime):
             raise self._failure() from origin
         chosen = MATRIX[self._kind][failure]
         if isinstance(origin, TransportError):
-            self._nodes.failed(node)
+            silent = isinstance(origin, AnswerLost) and origin.timed_out
+            self._nodes.failed(node, silent=silent)
             self._cluster.look_soon()
+            if silent:
+                self._silent.add(node)
             if self._by is not None:
                 self._nodes.end_detour()
                 self._by = None
@@ -214,6 +218,11 @@ class _Call:
                 return self._first()
             sight = yield from find_leader(self._cluster)
             if sight.leader is not None:
+                if (
+                    sight.leader in self._silent
+                ):  # it is well, and only this takes longer than it may
+                    self._may_wait = False
+                    raise self._failure()
                 nodes.end_detour()
                 self._by = None
                 return sight.leader
@@ -327,7 +336,7 @@ def _text(response: Response) -> str:
 def _definite(request: Request, response: Response) -> DatabaseError:
     """The error for an answer that is no success, and has applied nothing."""
     if response.status == 200:
-        return call_error(said_of_the_call(response.body) or "", str(response.node))
+        return failed_call(response.node, said_of_the_call(response.body) or "")
     return http_error(response.status, _text(response), str(response.node), request.target)
 
 
@@ -347,5 +356,17 @@ def unknown_outcome(node: Node, cause: str) -> OutcomeUnknownError:
         f"the answer of {node} to a write was lost ({cause}): it may have been applied, or may still be; "
         "it was not sent again. Look whether it took effect before you repeat it."
     )
-    error.node = str(node)
+    error.node, error.attempts = str(node), (attempt_at(node, cause),)
     return error
+
+
+def failed_call(node: Node, said: str) -> DatabaseError:
+    """The error for what a node said of a call as a whole, and applied nothing."""
+    error = call_error(said, str(node))
+    error.attempts = (attempt_at(node, f"200 {said}"),)
+    return error
+
+
+def attempt_at(node: Node, cause: str) -> Attempt:
+    """An attempt that has failed just now."""
+    return Attempt(str(node), cause, time.time())

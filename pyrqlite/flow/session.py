@@ -11,11 +11,11 @@ from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError, InternalError
-from pyrqlite.flow.exchange import REDIRECT, exchange, unknown_outcome
+from pyrqlite.flow.exchange import REDIRECT, attempt_at, exchange, failed_call, unknown_outcome
 from pyrqlite.flow.steps import Flow, Request
 from pyrqlite.options import LEVELS, Options, check_timeout, duration
 from pyrqlite.wire import response
-from pyrqlite.wire.failures import call_error, is_sqlites_word
+from pyrqlite.wire.failures import is_sqlites_word
 from pyrqlite.wire.request import Item, body
 
 if TYPE_CHECKING:
@@ -167,11 +167,13 @@ def ask(
         answer = response.parse(answered.body)
     except InternalError as error:
         if kind.repeatable:
+            error.node = str(answered.node)
+            error.attempts = (attempt_at(answered.node, str(error)),)
             raise
         raise unknown_outcome(answered.node, str(error)) from error
     if answer.error is not None:
         if kind.repeatable or is_sqlites_word(answer.error):
-            raise call_error(answer.error, str(answered.node))
+            raise failed_call(answered.node, answer.error)
         raise unknown_outcome(answered.node, f"200 {answer.error}")
     return answer
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # SO_LINGER: a socket that is closed says so by a reset, and the kernel sends nothing more.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# From one event loop to one node; more requests wait for one of them.
+MOST_SOCKETS = 100
 CLOSE_IN_GOOD_ORDER = struct.pack("ii", 0, 0)
 
 

@@ -27,7 +27,7 @@ from yarl import URL
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import PIECE, Download, NotSent, Request, Response, failed_exchange
-from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
+from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, MOST_SOCKETS, RESET_ON_CLOSE, Wire
 
 # Larger bodies go in pieces, so that a node that takes none of them is noticed.
 _PIECE = 1 << 18
@@ -96,7 +96,10 @@ class AiohttpTransport:
             raise NotSent("the connection was closed")
         self._session = ClientSession(
             connector=TCPConnector(
-                keepalive_timeout=_IDLE_SECONDS, socket_factory=self._make_socket
+                limit=0,
+                limit_per_host=MOST_SOCKETS,
+                keepalive_timeout=_IDLE_SECONDS,
+                socket_factory=self._make_socket,
             ),
             headers=self._wire.headers,
             skip_auto_headers=("Accept", "Accept-Encoding"),

@@ -56,7 +56,7 @@ def read_answer(sock: socket.socket, method: str) -> Answer:
             raise http.client.RemoteDisconnected("the connection ended before the answer had begun")
         begun += piece
     head = begun[: end + 2]
-    length = _length(head) if end > 0 else None
+    length = plain_length(head) if end > 0 else None
     if length is None or method == "HEAD":
         return _read_by_library(sock, method, begun)
     body = begun[end + 4 :]
@@ -88,7 +88,7 @@ def _take(message: http.client.HTTPResponse, download: Download) -> None:
         raise http.client.IncompleteRead(b"", message.length)
 
 
-def _length(head: bytes) -> int | None:
+def plain_length(head: bytes) -> int | None:
     """How long the body is; None where that is not said in the plainest way."""
     lowered = head.lower()
     start = lowered.find(b"\r\ncontent-length:")

@@ -16,7 +16,7 @@ import uvloop
 import pyrqlite
 from pyrqlite import InterfaceError, OperationalError, ProgrammingError, Row, aio
 from pyrqlite.aio import AsyncConnection, AsyncCursor, carriers
-from pyrqlite.transports.aiohttp import AiohttpTransport
+from pyrqlite.transports.loop import LoopTransport
 from tests.unit.transports.socket_server import SocketServer, answer, silence
 
 Main = Callable[[], Coroutine[Any, Any, None]]
@@ -76,7 +76,8 @@ class TestOpening:
         async def main() -> None:
             with pytest.raises(InterfaceError, match="aiohttp"):
                 await aio.connect("http://h", **options)
-            await (await aio.connect("http://h", transport="aiohttp")).close()
+            for name in ("aiohttp", "loop"):
+                await (await aio.connect("http://h", transport=name)).close()
 
         asyncio.run(main())
 
@@ -292,7 +293,7 @@ class TestSharing:
         async def main(url: str) -> None:
             first, second = await aio.connect(url), await aio.connect(url)
             transport = first._carrier
-            assert isinstance(transport, AiohttpTransport)
+            assert isinstance(transport, LoopTransport)
             assert second._carrier is transport
             await first.close()
             assert not transport._closed

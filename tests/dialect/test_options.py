@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+import sqlalchemy
 from sqlalchemy import Engine, create_engine, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError
 from sqlalchemy.orm import Session
 
 import pyrqlite
@@ -133,6 +134,25 @@ class TestNodesThatGoAway:
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT count(*) FROM t")) == 1
         engine.dispose()
+
+
+def test_ping_leaves_no_transaction(make_engine: MakeEngine) -> None:
+    engine = make_engine(pool_pre_ping=True)
+    for level in ("SERIALIZABLE", "AUTOCOMMIT", "READ COMMITTED"):
+        with engine.connect().execution_options(isolation_level=level) as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_versions(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engine.connect() as connection:
+        text_of_it = connection.scalar(text("SELECT sqlite_version()"))
+    assert ".".join(map(str, engine.dialect.server_version_info or ())) == text_of_it
+    if sqlalchemy.__version__ >= "2.1":
+        assert engine.dialect.dbapi_version[:3] == (3, 0, 0)
+    engine.dispose()
+    monkeypatch.setattr("sqlalchemy_rqlite.base.OLDEST_SQLITE", (99, 0, 0))
+    with pytest.raises(InvalidRequestError, match=r"older than 99\.0\.0"):
+        create_engine(engine.url).connect()
 
 
 def test_nobody_listens() -> None:

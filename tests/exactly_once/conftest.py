@@ -17,7 +17,7 @@ from tests.servers import RunningServer
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER CHECK (n < 1000))"
 
 
-@pytest.fixture(params=["urllib3", "curl", "aiohttp"])
+@pytest.fixture(params=["urllib3", "curl", "asyncio"])
 def transport(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -39,7 +39,7 @@ class Bank:
         return self._stack.enter_context(
             closing(
                 worlds.connect(proxy.url, **options)
-                if self._transport == "aiohttp"
+                if self._transport == "asyncio"
                 else pyrqlite.connect(proxy.url, transport=self._transport, **options)
             )
         )

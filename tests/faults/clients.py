@@ -148,11 +148,12 @@ def transact(connection: Connection, operation: Operation) -> None:
 
 
 def connecting(hosts: Sequence[str], **options: Any) -> Callable[[], Connection]:
-    """A way to make connections to these nodes; the transport aiohttp makes them in an event loop."""
+    """A way to make connections to these nodes; the transports aiohttp and asyncio (its own) in an event loop."""
     options = {"autocommit": True, "timeout": 2.0, "connect_timeout": 1.0, **options}
     connect = pyrqlite.connect
-    if options.get("transport") == "aiohttp":
+    if options.get("transport") in ("aiohttp", "asyncio"):
         connect = worlds.connect
+        options["transport"] = {"aiohttp": "aiohttp", "asyncio": "auto"}[options["transport"]]
     return lambda: connect(f"http://{','.join(hosts)}", **options)
 
 

@@ -89,7 +89,7 @@ def test_levels(
 def test_reads_at_none_need_no_leader(cluster: RqlitedCluster) -> None:
     """One node of three is left."""
     last, *others = cluster.nodes
-    with closing(connecting(hosts_of(cluster), timeout=0.9)()) as connection:
+    with closing(connecting(hosts_of(cluster), timeout=0.9, deadline=2.0)()) as connection:
         connection.execute("INSERT INTO written VALUES (1, 1, 0)")
         connection.execute("SELECT count(*) FROM written", level="none").fetchone()
         for node in others:

@@ -11,12 +11,12 @@ from tests.faults.conftest import hosts_of
 from tests.rqlited import RqlitedCluster
 
 pytestmark = pytest.mark.cluster
-TRIALS = 3
+TRIALS = 2
 
 
 @pytest.mark.parametrize("end", ["kill", "suspend"])
 def test_successor_is_gone(cluster: RqlitedCluster, end: str) -> None:
-    connect = connecting(hosts_of(cluster))
+    connect = connecting(hosts_of(cluster), timeout=0.9)
     clients = Clients(connect, write, count=2)
     for _ in range(TRIALS):
         with closing(connect()) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import closing
 
@@ -59,15 +60,10 @@ def rounds(wired: Wired, seed: int, count: int) -> str:
     return clients.tally.figures(f"storm {seed} of {', '.join(storm.done)}")
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", range(int(os.environ.get("STORMS", "1"))))
 def test_storm(wired: Wired, seed: int) -> None:
+    """STORMS=10 in the environment makes it ten, each of which takes some seconds."""
     print(rounds(wired, seed, 4))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 8))
-def test_storms(wired: Wired, seed: int) -> None:
-    print(rounds(wired, seed, 10))
 
 
 def test_threads_with_one_connection(cluster: RqlitedCluster) -> None:

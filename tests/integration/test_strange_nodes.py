@@ -242,7 +242,7 @@ class TestNames:
         connection.execute("INSERT INTO t VALUES (1)")
         assert connection.execute("SELECT a FROM t").fetchone() == (1,)
         [seed] = connection.session.cluster.nodes.seeds
-        assert not connection.session.cluster.nodes.is_failing(seed)
+        assert connection.session.cluster.nodes.seconds_failing(seed) == 0
 
 
 @pytest.mark.parametrize("name", ["urllib3", "curl", "requests"])

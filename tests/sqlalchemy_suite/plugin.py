@@ -21,8 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionstart() -> None:
-    """Let tests write what each node may do in an order of its own."""
+def pytest_runtest_setup() -> None:
+    """Let tests write what each node may do in an order of its own; some change the filters for others."""
     warnings.filterwarnings("ignore", category=DeterminismWarning)
 
 

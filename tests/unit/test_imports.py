@@ -79,6 +79,12 @@ def test_embedded_server(file: Path) -> None:
     assert found - EMBEDDED - STANDARD - {"typing_extensions"} == set()
 
 
+@pytest.mark.parametrize("file", files("sqlalchemy_rqlite"), ids=named)
+def test_dialect(file: Path) -> None:
+    found = {module.partition(".")[0] for module, _ in imports(file)}
+    assert found - {"pyrqlite", "sqlalchemy", "sqlalchemy_rqlite", "tenacity"} - STANDARD == set()
+
+
 @pytest.mark.parametrize("file", files("django_rqlite"), ids=named)
 def test_django_backend(file: Path) -> None:
     found = {module.partition(".")[0] for module, _ in imports(file)}

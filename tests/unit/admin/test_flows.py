@@ -342,7 +342,12 @@ class TestLoad:
         ],
     )
     @pytest.mark.parametrize(
-        "reply", [AnswerLost("reset"), Reply(500, b"leadership lost while committing log\n")]
+        "reply",
+        [
+            AnswerLost("reset"),
+            Reply(500, b"leadership lost while committing log\n"),
+            Reply(200, b"<html>a proxy's words</html>"),
+        ],
     )
     def test_lost_answers(
         self, tmp_path: Path, content: bytes, what: str, reply: Answering

@@ -15,13 +15,14 @@ from pyrqlite.cluster.discovery import MOST_ASKED, MOST_KNOWN, Sight, find_leade
 from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
-from pyrqlite.errors import NoLeaderError
+from pyrqlite.errors import NoLeaderError, UnreachableError
 from pyrqlite.flow.exchange import REDIRECT, exchange
 from pyrqlite.flow.steps import (
     AnswerLost,
     Arrival,
     Flow,
     NotSent,
+    OutOfTime,
     Request,
     Response,
     Sleep,
@@ -243,6 +244,23 @@ class TestWrites:
         nodes.play(exchange(known, WRITE))
         assert nodes.hosts[4:] == ["b"]
 
+    def test_address_of_several_nodes(self) -> None:
+        """A load balancer's, which all of them advertise: there is nowhere else to go."""
+        known = made(host="a")
+        here = redirect("http://a:4001/")
+        _, nodes = play(World(), exchange(known, WRITE), here, here, OK)
+        assert nodes.hosts == ["a", "a", "a"]
+        assert [REDIRECT in sent.request.target for sent in nodes.sent] == [True, True, False]
+        _, nodes = play(World(), exchange(known, WRITE), OK)
+        assert REDIRECT not in nodes.sent[0].request.target
+
+    def test_detour_ends_when_somebody_sees_the_leader(self) -> None:
+        known = made(host="b")
+        known.nodes.pass_on(known.nodes.seeds[0], Node("http", "x", 4001))
+        play(World({"b": Told(), "x": Told(leads=True)}), look_around(known))
+        assert known.nodes.detour is None
+        assert known.nodes.leader == Node("http", "x", 4001)
+
     def test_detour_ends_when_the_leader_can_be_reached(self) -> None:
         known = made(host="b")
         [b] = known.nodes.seeds
@@ -276,6 +294,40 @@ class TestWrites:
         world = World({"b": Told()})
         play(world, exchange(known, WRITE), OK)
         assert known.nodes.detour.seconds == first * 2
+
+
+class TestReads:
+    READ = Request("POST", f"/db/query?{REDIRECT}", b"[]", True, 3.0, Kind.READ)
+    SILENCE = AnswerLost("silence", timed_out=True)
+
+    def test_new_leader_is_asked(self) -> None:
+        known = made()
+        world = World({"b": Told(leads=True, term=3), "c": Told(term=3)})
+        nodes = Nodes(OK, self.SILENCE, OK, together=world.together)
+        nodes.run(exchange(known, self.READ))
+        nodes.play(exchange(known, self.READ))
+        assert nodes.hosts == ["a", "a", "b"]
+
+    def test_one_that_takes_too_long_is_not_begun_again(self) -> None:
+        """The leader is well: it has only this to do for longer than was allowed."""
+        known = made()
+        world = World(
+            {"a": Told(leads=True, seconds=0.5), "b": Told(contact=0), "c": Told(contact=0)}
+        )
+        nodes = Nodes(OK, self.SILENCE, OK, together=world.together)
+        nodes.run(exchange(known, self.READ))
+        with pytest.raises(UnreachableError, match="silence"):
+            nodes.run(exchange(known, self.READ))
+        assert nodes.hosts == ["a", "a"]
+        nodes.play(exchange(known, self.READ))  # others are not kept waiting
+
+    def test_one_whose_connection_broke_is(self) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
+        nodes = Nodes(OK, AnswerLost("reset"), OK, together=world.together)
+        nodes.run(exchange(known, self.READ))
+        nodes.play(exchange(known, self.READ))
+        assert nodes.hosts == ["a", "a", "a"]
 
 
 class TestLookingAround:
@@ -444,7 +496,7 @@ class TestSingleFlight:
                 flow.send(None)
 
     @pytest.mark.parametrize("end", ["close", "throw"])
-    def test_one_that_was_given_up_is_waited_for_no_longer(self, end: str) -> None:
+    def test_one_that_was_given_up_is_replaced(self, end: str) -> None:
         flights: SingleFlight[str] = SingleFlight(60.0)
         first, second = flights.run(self.flight), flights.run(self.flight)
         next(first)
@@ -454,14 +506,21 @@ class TestSingleFlight:
         else:
             with pytest.raises(KeyboardInterrupt):
                 first.throw(KeyboardInterrupt())
-        with pytest.raises(StopIteration) as stopped:
+        assert second.send(None) == Sleep(7.0)
+        with pytest.raises(StopIteration, match="found"):
             second.send(None)
-        assert stopped.value.value is None
-        assert next(flights.run(self.flight)) == Sleep(7.0)
 
     def test_one_that_takes_too_long_is_replaced(self) -> None:
-        flights: SingleFlight[str] = SingleFlight(0.0)
+        flights: SingleFlight[str] = SingleFlight(-1.0)
         first = flights.run(self.flight)
         next(first)
-        deadline_passed = flights.run(self.flight)
-        assert next(deadline_passed) in (Sleep(7.0), Sleep(0.01))
+        assert next(flights.run(self.flight)) == Sleep(7.0)
+
+    def test_nobody_waits_behind_a_deadline(self) -> None:
+        flights: SingleFlight[str] = SingleFlight(60.0)
+        first, second = flights.run(self.flight), flights.run(self.flight)
+        next(first)
+        next(second)
+        with pytest.raises(StopIteration) as stopped:
+            second.throw(OutOfTime("over"))
+        assert stopped.value.value is None

@@ -54,13 +54,13 @@ FAILURES: dict[Failure, list[Answering]] = {
         # Neither begins with a known text nor is one: not decided by a part of it.
         failed_call("no leadership transfer in progress, store not open"),
     ],
-    Failure.GATEWAY: [Reply(502), Reply(504, b"upstream")],
+    Failure.GATEWAY: [Reply(502), Reply(504, b"upstream"), Reply(503, b"reset before headers")],
     Failure.BROKEN: [Reply(500, b"no leader not found here"), Reply(500), Reply(408)],
     Failure.REFUSED: [
         Reply(401),
         Reply(404),
         Reply(429),
-        Reply(503, b"overloaded"),
+        Reply(503, b"not single-node", {"x-rqlite-version": "v10"}),
         failed_call("timed out enqueuing operation"),
     ],
 }
@@ -262,3 +262,21 @@ class TestForwarded:
     def test_reads_are_asked_again(self, failure: Failure) -> None:
         for answer in FAILURES[failure]:
             assert self.told(Kind.READ, redirect("http://leader:4001/"), answer).answered
+
+
+@pytest.mark.parametrize("kind", [Kind.READ, Kind.WRITE])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(200, b"<html>"),
+        failed_call("FOREIGN KEY constraint failed"),
+        failed_call("odd " * 200),
+    ],
+    ids=["no JSON", "SQLite's word", "long"],
+)
+def test_answers_that_only_their_reader_understands(kind: Kind, answer: Answering) -> None:
+    error = told(kind, answer).error
+    assert error is not None
+    unknown = kind is Kind.WRITE and "FOREIGN" not in str(error)
+    assert isinstance(error, OutcomeUnknownError) is unknown
+    assert [attempt.node for attempt in error.attempts] == ["http://a:4001"]

@@ -89,6 +89,27 @@ class TestRests:
         assert pool.first(Kind.WRITE) == B
         assert pool.first(Kind.LOCAL) in (A, B, C)
 
+    def test_what_is_learnt_while_a_read_chooses_counts_for_the_next(self, clock: Clock) -> None:
+        class Learning:
+            """Another thread's failure comes when the clock is looked at for the last time."""
+
+            looks = 0
+
+            def __call__(self) -> float:
+                self.looks -= 1
+                if self.looks == 0:
+                    own.failed(A)
+                return clock.now
+
+        learning = Learning()
+        own = NodePool([A, B], Leader(), learning)
+        own.failed(B)
+        clock.now += FIRST_REST
+        learning.looks = 3
+        assert own.first(Kind.LOCAL) == A
+        assert learning.looks < 0
+        assert own.first(Kind.LOCAL) == B
+
     def test_a_read_goes_back_when_a_rest_is_over(self, clock: Clock) -> None:
         pool = NodePool([A, B], Leader(), clock)
         pool.failed(A)

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 import trustme
 
+from pyrqlite.aio.carriers import Carrier
 from pyrqlite.transports import Transport, Wire, make_transport
 from pyrqlite.transports.aiohttp import AiohttpTransport
+from pyrqlite.transports.loop import LoopTransport
 from tests.worlds import Carried
 
 MakeTransport = Callable[..., Transport]
+LOOPS: dict[str, Callable[[Wire], Carrier]] = {"aiohttp": AiohttpTransport, "loop": LoopTransport}
 
 
-@pytest.fixture(params=["urllib3", "curl", "requests", "aiohttp"])
+@pytest.fixture(params=["urllib3", "curl", "requests", *LOOPS])
 def name(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -33,9 +36,8 @@ def make(name: str) -> Iterator[MakeTransport]:
         def make_one(**options: Any) -> Transport:
             headers = options.pop("headers", {"User-Agent": "test", "Content-Type": "text/x"})
             wire = Wire(headers, **{"connect_timeout": 5.0, **options})
-            transport = (
-                Carried(AiohttpTransport(wire)) if name == "aiohttp" else make_transport(name, wire)
-            )
+            kind = LOOPS.get(name)
+            transport = make_transport(name, wire) if kind is None else Carried(kind(wire))
             stack.callback(transport.close)
             return transport
 

@@ -19,6 +19,13 @@ from tests.unit.transports.socket_server import Act, Received, SocketServer, ans
 SIZE = 3_000_000
 
 
+@pytest.fixture(params=["urllib3", "curl", "requests", "aiohttp"])
+def name(request: pytest.FixtureRequest) -> str:
+    """All that stream: event loops have aiohttp do it."""
+    chosen: str = request.param
+    return chosen
+
+
 class Source:
     """An upload; `fail` is raised at the second piece."""
 

@@ -1,0 +1,133 @@
+"""Reading an answer that comes in pieces, for those who are called with each of them."""
+
+from __future__ import annotations
+
+import re
+
+from pyrqlite.transports.answer import Answer, Head, plain_length
+
+_MOST_HEAD = 1 << 16
+_BEGIN = b"HTTP/1."
+_STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?\r\n")
+_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?")
+_WITHOUT_BODY = (204, 304)
+
+
+class BadAnswer(Exception):
+    """What came is not HTTP, or not all of it came."""
+
+
+class Arriving:
+    """The answer to a request: feed it until it is whole."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self._buffer = bytearray()
+        self._status = 0
+        self._head: Head | None = None
+        self._reusable = True
+        # How the body ends: by its length, by its last chunk, or else with the connection.
+        self._length: int | None = None
+        self._chunked = False
+        self._chunks: list[bytes] = []
+        self._trailing = False
+
+    def feed(self, data: bytes) -> Answer | None:
+        """The answer, once it is whole; BadAnswer."""
+        if not self._buffer and self._head is None:
+            answer = self._whole(data)
+            if answer is not None:
+                return answer
+        self._buffer += data
+        if self._head is None and not self._take_head():
+            return None
+        if self._chunked:
+            return self._answer(b"".join(self._chunks)) if self._take_chunks() else None
+        if self._length is None or len(self._buffer) < self._length:
+            return None
+        body = bytes(self._buffer[: self._length])
+        del self._buffer[: self._length]
+        return self._answer(body)
+
+    def end(self) -> Answer:
+        """The answer, when the connection has ended; BadAnswer where that is too early."""
+        if self._head is None or self._chunked or self._length is not None:
+            raise BadAnswer("the node closed the connection before its answer was whole")
+        self._reusable = False
+        return self._answer(bytes(self._buffer))
+
+    def _whole(self, data: bytes) -> Answer | None:
+        """The answer, where it came in one piece and says its length, as most do."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or self._method == "HEAD":
+            return None
+        head = data[: end + 2]
+        length = plain_length(head)
+        if length is None or len(data) != end + 4 + length:
+            return None
+        return Answer(int(head[9:12]), Head(head.split(b"\r\n")), data[end + 4 :], True)
+
+    def _answer(self, body: bytes) -> Answer:
+        assert self._head is not None
+        # What stands behind an answer that nobody asked for anything else is none.
+        return Answer(self._status, self._head, body, self._reusable and not self._buffer)
+
+    def _take_head(self) -> bool:
+        while True:
+            if not self._buffer.startswith(_BEGIN[: len(self._buffer)]):
+                raise BadAnswer(f"this is no HTTP: {bytes(self._buffer[:40])!r}")
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > _MOST_HEAD:
+                    raise BadAnswer("the head of the answer has no end")
+                return False
+            head = bytes(self._buffer[: end + 2])
+            del self._buffer[: end + 4]
+            line = _STATUS.match(head)
+            if line is None:
+                raise BadAnswer(f"this is no status: {head[:40]!r}")
+            self._status = int(line[2])
+            if self._status >= 200 or self._status == 101:
+                self._begin(head, line[1] == b"1")
+                return True
+
+    def _begin(self, head: bytes, keeps: bool) -> None:
+        self._head = found = Head(head.split(b"\r\n"))
+        connection = found.get("connection", "").lower()
+        self._reusable = "close" not in connection and (keeps or "keep-alive" in connection)
+        length = found.get("content-length", "")
+        if self._method == "HEAD" or self._status in _WITHOUT_BODY:
+            self._length = 0
+        elif "chunked" in found.get("transfer-encoding", "").lower():
+            self._chunked = True
+        elif length:
+            if not length.isdigit():
+                raise BadAnswer(f"this is no length: {length!r}")
+            self._length = int(length)
+
+    def _take_chunks(self) -> bool:
+        buffer, at = self._buffer, 0
+        try:
+            while (end := buffer.find(b"\r\n", at)) >= 0:
+                if self._trailing:
+                    last, at = end == at, end + 2
+                    if last:
+                        return True
+                    continue
+                size_line = _SIZE.fullmatch(buffer, at, end)
+                if size_line is None:
+                    raise BadAnswer(f"this is no length of a chunk: {bytes(buffer[at:end][:20])!r}")
+                size = int(size_line[1], 16)
+                if size == 0:
+                    self._trailing, at = True, end + 2
+                    continue
+                start = end + 2
+                if len(buffer) < start + size + 2:
+                    return False
+                if buffer[start + size : start + size + 2] != b"\r\n":
+                    raise BadAnswer("a chunk does not end where it should")
+                self._chunks.append(bytes(buffer[start : start + size]))
+                at = start + size + 2
+            return False
+        finally:
+            del buffer[:at]

@@ -1,0 +1,280 @@
+"""The transport of event loops: the loop's own connections, and one exchange after another on each.
+
+An HTTP client's sessions, requests and responses cost more than all the rest of an exchange on one machine; what
+they add (redirects, cookies, decoding) is not needed here. Large bodies that come from a file, or go to one, are
+aiohttp's to carry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any, cast
+
+from urllib3.util import wait_for_read
+
+from pyrqlite.cluster.node import Node
+from pyrqlite.errors import NotSupportedError
+from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
+from pyrqlite.transports.answer import Answer
+from pyrqlite.transports.arriving import Arriving, BadAnswer
+
+if TYPE_CHECKING:
+    from pyrqlite.transports.aiohttp import AiohttpTransport
+
+
+class LoopTransport:
+    """Carries the requests of all connections of one event loop to one cluster."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in wire.headers.items())
+        self._ssl: ssl.SSLContext | None = None
+        self._idle: dict[Node, list[_Line]] = {}
+        self._room: dict[Node, asyncio.Semaphore] = {}
+        self._lines: set[_Line] = set()
+        self._closed = False
+        self._streaming: AiohttpTransport | None = None
+
+    async def send(self, node: Node, request: Request) -> Response:
+        """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
+        if request.upload is not None or request.download is not None:
+            return await self._stream().send(node, request)
+        room = self._room.get(node) or self._room.setdefault(node, asyncio.Semaphore(MOST_SOCKETS))
+        try:
+            await room.acquire()
+        except asyncio.CancelledError as error:
+            raise error from NotSent("it was cancelled before it was sent")
+        try:
+            return await self._exchange(node, request)
+        finally:
+            room.release()
+
+    async def _exchange(self, node: Node, request: Request) -> Response:
+        line = self._kept(node) or await self._connected(node)
+        body = request.body or b""
+        head = (
+            f"{request.method} {request.target} HTTP/1.1\r\nHost: {node.netloc}\r\n"
+            f"Content-Length: {len(body)}\r\n{self._headers}\r\n"
+        )
+        try:
+            answer = await line.exchange(
+                head.encode("latin-1") + body, request.method, request.timeout
+            )
+        except (OSError, BadAnswer, asyncio.TimeoutError) as error:
+            line.give_up()
+            timed_out = isinstance(error, asyncio.TimeoutError)
+            said = f"no answer within {request.timeout} s" if timed_out else str(error)
+            raise AnswerLost(said or type(error).__name__, timed_out=timed_out) from error
+        except BaseException:
+            line.give_up()
+            raise
+        if answer.reusable and not self._closed:
+            self._idle.setdefault(node, []).append(line)
+        else:
+            line.close()
+        return Response(answer.status, answer.headers, answer.body, node)
+
+    def _stream(self) -> AiohttpTransport:
+        """What carries bodies that are not held in memory."""
+        if self._streaming is None:
+            self._streaming = aiohttp_transport(self._wire)
+        return self._streaming
+
+    def _kept(self, node: Node) -> _Line | None:
+        """An idle connection that the node has not closed meanwhile."""
+        idle = self._idle.get(node)
+        while idle:
+            line = idle.pop()
+            if line.is_quiet:
+                return line
+            line.give_up()
+        return None
+
+    async def _connected(self, node: Node) -> _Line:
+        if self._closed:
+            raise NotSent("the connection was closed")
+        loop = asyncio.get_running_loop()
+        line = _Line(loop, self._lines)
+        context = self._context() if node.scheme == "https" else None
+        # wait_for() of the older Pythons loses a cancellation that comes together with the result.
+        connecting = asyncio.ensure_future(
+            loop.create_connection(lambda: line, node.host, node.port, ssl=context)
+        )
+        try:
+            done, _ = await asyncio.wait([connecting], timeout=self._wire.connect_timeout)
+        except asyncio.CancelledError as error:
+            _give_up(connecting, line)
+            raise error from NotSent("it was cancelled before it was sent")
+        if not done:
+            _give_up(connecting, line)
+            raise NotSent(f"no connection within {self._wire.connect_timeout} s")
+        try:
+            connecting.result()
+        except (OSError, asyncio.TimeoutError, UnicodeError) as error:
+            line.give_up()
+            raise NotSent(str(error) or type(error).__name__) from error
+        return line
+
+    def _context(self) -> ssl.SSLContext:
+        if self._ssl is None:
+            self._ssl = self._wire.make_ssl_context()
+        return self._ssl
+
+    async def close(self) -> None:
+        """Let go of all sockets; those on which an answer is awaited are reset."""
+        self._closed = True
+        self._idle.clear()
+        lines = list(self._lines)
+        for line in lines:
+            line.close()
+        for line in lines:
+            await line.gone
+        if self._streaming is not None:
+            await self._streaming.close()
+
+
+def aiohttp_transport(wire: Wire) -> AiohttpTransport:
+    """The transport by aiohttp; NotSupportedError where it is not installed."""
+    try:
+        from pyrqlite.transports.aiohttp import AiohttpTransport
+    except ImportError as error:
+        raise NotSupportedError(
+            f"aiohttp cannot be loaded ({error}): pip install 'pyrqlite[asyncio]'"
+        ) from error
+    return AiohttpTransport(wire)
+
+
+def _give_up(connecting: asyncio.Future[Any], line: _Line) -> None:
+    connecting.cancel()
+    connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    line.give_up()
+
+
+class _Line(asyncio.Protocol):
+    """A connection to a node."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lines: set[_Line]) -> None:
+        self._loop = loop
+        self._lines = lines
+        self._transport: asyncio.Transport | None = None
+        self._given_up = False
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._arriving = Arriving("")
+        # When there was a sign of the node last, and how long to wait for the next.
+        self._heard = 0.0
+        self._patience: float | None = None
+        self._unsent = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self.gone: asyncio.Future[None] = loop.create_future()
+
+    async def exchange(self, data: bytes, method: str, patience: float | None) -> Answer:
+        """The answer; OSError, BadAnswer, TimeoutError where no whole one comes."""
+        assert self._transport is not None
+        self._arriving = Arriving(method)
+        self._waiter = self._loop.create_future()
+        self._transport.write(data)
+        self._unsent = self._transport.get_write_buffer_size()
+        self._heard, self._patience = self._loop.time(), patience
+        if patience is not None:
+            self._wait_until(self._heard + patience)
+        try:
+            return await self._waiter
+        finally:
+            self._waiter = None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the node has said nothing since its last answer: else it has closed the connection, which the
+        loop may not have noticed yet."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        return not wait_for_read(self._socket, timeout=0.0)
+
+    def close(self) -> None:
+        """Close in good order; with a reset where an answer is awaited."""
+        if self._waiter is not None or self._transport is None:
+            self.give_up()
+        elif self._transport.get_extra_info("ssl_object") is None:
+            self._transport.close()
+        else:
+            self._transport.abort()  # else the node's good-bye is waited for
+
+    def give_up(self) -> None:
+        """Close with a reset, so that the kernel does not go on sending a request that was given up."""
+        self._given_up = True
+        transport = self._transport
+        if transport is None:
+            return
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(fileno=os.dup(self._socket.fileno())) as same,
+        ):
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        transport.abort()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._socket: socket.socket = transport.get_extra_info("socket")
+        self._lines.add(self)
+        if self._given_up:
+            self.give_up()
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None or self._waiter.done():
+            self.give_up()  # nobody has asked for anything
+            return
+        self._heard = self._loop.time()
+        try:
+            answer = self._arriving.feed(data)
+        except BadAnswer as error:
+            self._waiter.set_exception(error)
+        else:
+            if answer is not None:
+                self._waiter.set_result(answer)
+
+    def eof_received(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        try:
+            self._waiter.set_result(self._arriving.end())
+        except BadAnswer as error:
+            self._waiter.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(exc or ConnectionResetError("the connection was closed"))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._lines.discard(self)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _wait_until(self, when: float) -> None:
+        """Look at the clock then; a timer that rings earlier is set anew."""
+        if self._timer is None or when < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._timer_at = self._loop.call_at(when, self._look), when
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done() or self._patience is None:
+            return
+        assert self._transport is not None
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self._unsent, self._heard = unsent, self._loop.time()
+        until = self._heard + self._patience
+        if until > self._loop.time():
+            self._wait_until(until)
+        else:
+            self._waiter.set_exception(asyncio.TimeoutError())
