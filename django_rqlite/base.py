@@ -57,7 +57,11 @@ class DatabaseWrapper(SQLiteWrapper):
             raise ImproperlyConfigured(f"DATABASES[{self.alias!r}]: {error}") from error
         if str(conn_params.get("target", "")).startswith(":memory:"):
             keep_in_memory(conn_params)
-        self._server = server_of(connection)
+        try:
+            self._server = server_of(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @cached_property

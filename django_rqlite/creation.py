@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,8 +13,10 @@ from django.db.backends.base.creation import BaseDatabaseCreation
 from django.db.utils import NotSupportedError
 
 import pyrqlite
+from django_rqlite.settings import connection_parameters, in_process_target
 from pyrqlite.flow.exchange import exchange
 from pyrqlite.flow.steps import Request
+from pyrqlite.options import Options, resolve
 
 _CLONES = "DJANGO_RQLITE_CLONES"
 _RUNNING = "RUNNING"
@@ -64,20 +67,11 @@ class DatabaseCreation(BaseDatabaseCreation):
 
     def _refuse_the_real_one(self) -> None:
         settings_dict = self.connection.settings_dict
-        name = self._get_test_db_name()
-        real = settings_dict["NAME"] and os.fspath(settings_dict["NAME"])
-        if settings_dict["HOST"]:
-            from pyrqlite.options import Options, resolve
-
-            options = Options(host=settings_dict["HOST"], port=int(settings_dict["PORT"] or 4001))
-            if name.startswith(("http://", "https://")):
-                wanted = {(node.host, node.port) for node in resolve(Options(name)).nodes()}
-                if wanted & {(node.host, node.port) for node in options.nodes()}:
-                    raise ImproperlyConfigured(
-                        "TEST NAME is the address of the real database, which the tests would drop"
-                    )
-        elif real and real == name and real != ":memory:":
-            raise ImproperlyConfigured("TEST NAME is the real database, which the tests would drop")
+        test = {**settings_dict, **dict.fromkeys(_SERVER, ""), "NAME": self._get_test_db_name()}
+        if _places(settings_dict) & _places(test):
+            raise ImproperlyConfigured(
+                f"DATABASES[{self.connection.alias!r}]: TEST NAME is the real database, which the tests would drop"
+            )
 
     def _create_test_db(self, verbosity: int, autoclobber: bool, keepdb: bool = False) -> str:
         name = self._get_test_db_name()
@@ -90,7 +84,6 @@ class DatabaseCreation(BaseDatabaseCreation):
             self._drop_everything(test_database_name)
         elif test_database_name == ":memory:":
             from django_rqlite.base import drop_from_memory
-            from django_rqlite.settings import in_process_target
 
             drop_from_memory(in_process_target(":memory:", self.connection.alias))
         else:
@@ -160,6 +153,16 @@ class DatabaseCreation(BaseDatabaseCreation):
         """What tells test databases apart."""
         name = self._get_test_db_name()
         return (name, self.connection.alias) if name == ":memory:" else (name,)
+
+
+def _places(settings_dict: Mapping[str, Any]) -> set[object]:
+    """Where these settings keep their data: nodes, or a file; nowhere for a database in memory."""
+    params = connection_parameters(settings_dict)
+    options = Options(**{key: params[key] for key in ("target", "host", "port") if key in params})
+    if not options.is_embedded:
+        return {(node.host, node.port) for node in resolve(options).nodes()}
+    path = options.embedded_path
+    return set() if path is None else {os.path.realpath(path)}
 
 
 def _backup(connection: pyrqlite.Connection) -> bytes:

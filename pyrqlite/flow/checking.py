@@ -12,6 +12,7 @@ from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
 from pyrqlite.sql.reads import FactKind
 from pyrqlite.transaction.log import Entry, Log, ReadEntry, WriteEntry
+from pyrqlite.transaction.replay import Run
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import QUERY, Item
 from pyrqlite.wire.response import Result
@@ -31,6 +32,17 @@ def compare(log: Log, entry: WriteEntry, results: Sequence[Result]) -> None:
     )
     if not same:
         log.failed = error = conflict(log, entry, "its results have changed")
+        raise error
+
+
+def compare_run(log: Log, run: Run, results: Sequence[Result]) -> None:
+    """The same for writes that were run again together."""
+    if not run.is_packed:
+        for entry in run.entries:
+            compare(log, entry, results[: len(entry.items)])
+            results = results[len(entry.items) :]
+    elif not run.holds(results):
+        log.failed = error = conflict(log, run.entries[-1], "its results have changed")
         raise error
 
 

@@ -17,7 +17,13 @@ from pyrqlite.errors import (
     OperationalError,
 )
 from pyrqlite.flow.applying import apply
-from pyrqlite.flow.checking import check, check_undone, compare, conflict, failed_in_pipeline
+from pyrqlite.flow.checking import (
+    check,
+    check_undone,
+    compare_run,
+    conflict,
+    failed_in_pipeline,
+)
 from pyrqlite.flow.exchange import REDIRECT, Moved
 from pyrqlite.flow.packed import PackedRead, Query, WrongWidth, packed_texts
 from pyrqlite.flow.preparing import Prepared, PreparedRows, prepare, prepare_rows
@@ -44,6 +50,7 @@ from pyrqlite.transaction.log import (
     WriteEntry,
     first_rows,
 )
+from pyrqlite.transaction.replay import Run
 from pyrqlite.transaction.returned import GuardedReturning, guard_returning, without_rowid
 from pyrqlite.transaction.rows import RowsVerdict, counts_surely, judge_rows, keeps_rowids
 from pyrqlite.wire import packing
@@ -433,13 +440,14 @@ def _speculate_behind(
 ) -> Flow[list[Result]]:
     """The results of `items` behind the transaction's writes; raises the error of the first that fails, and
     SerializationError where a write now gives something else than it gave."""
-    earlier = log.write_items
+    runs = _runs(session, log)
+    earlier = [item for run in runs for item in run.replayed()]
     results = yield from speculate(session, [*earlier, *items])
     place = 0
-    for entry in log.writes:
-        now = results[place : place + len(entry.items)]
-        place += len(entry.items)
-        compare(log, entry, now)
+    for run in runs:
+        count = len(run.replayed())
+        compare_run(log, run, results[place : place + count])
+        place += count
     own = results[place:]
     if check:
         _check_own(session, log, own, statement)
@@ -448,6 +456,14 @@ def _speculate_behind(
             result.check()
         raise InternalError("the server gave another number of results than it was asked for")
     return own
+
+
+def _runs(session: Session, log: Log) -> list[Run]:
+    """How the writes are run again; one by one where json_each, which packs them, is a table of the user's."""
+    schema = session.cluster.schema.schema
+    if schema is not None and compares_bags(schema):
+        return log.runs
+    return [Run([entry], None) for entry in log.writes]
 
 
 def _check_own(

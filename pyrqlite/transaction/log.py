@@ -15,7 +15,8 @@ from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.reads import FactKind, ReadVerdict
 from pyrqlite.sql.schema import Schema, Table
 from pyrqlite.sql.statement import Statement, StatementKind
-from pyrqlite.transaction import guards
+from pyrqlite.transaction import guards, replay
+from pyrqlite.transaction.replay import Run
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import Item, item
 from pyrqlite.wire.response import Result
@@ -260,7 +261,8 @@ class Judged(NamedTuple):
 
 @dataclass
 class Log:
-    """An open transaction: its `entries`, the `writes` among them, and whether one of these is DDL.
+    """An open transaction: its `entries`, the `writes` among them, how to run these again, and whether one of them
+    is DDL.
 
     `explicit` says that BEGIN (or the savepoint `outermost`) has opened it; `failed` that only a rollback can
     follow. `undone` are the entries up to each end that ROLLBACK TO has cut off: what was seen there is not
@@ -272,6 +274,7 @@ class Log:
     outermost: str | None = None
     entries: list[Entry] = field(default_factory=list)
     writes: list[WriteEntry] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     changes_schema: bool = False
     marks: list[tuple[str, int]] = field(default_factory=list)
     undone: list[list[Entry]] = field(default_factory=list)
@@ -295,6 +298,8 @@ class Log:
         self.entries.append(entry)
         if isinstance(entry, WriteEntry):
             self.writes.append(entry)
+            if not (self.runs and self.runs[-1].takes(entry)):
+                self.runs.append(replay.begin(entry))
             if entry.changes_schema:
                 self.changes_schema, self.schema = True, None
 
@@ -349,7 +354,8 @@ class Log:
         ):
             self.undone.append([*self.entries])
         kept = self.entries[:place]
-        self.entries, self.writes, self.changes_schema, self.schema = [], [], False, None
+        self.entries, self.writes, self.runs = [], [], []
+        self.changes_schema, self.schema = False, None
         for entry in kept:
             self.add(entry)
         del self.marks[index + 1 :]

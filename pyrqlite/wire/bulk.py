@@ -145,6 +145,12 @@ def pack(
     return statements
 
 
+def packed_items(how: Packable, rows: Sequence[Sequence[object]]) -> list[list[Any]]:
+    """The statement that inserts rows of values that are bound already, none of them a blob."""
+    blobs = ("",) * max(how.numbers)
+    return [[_packed_text(how, blobs), json.dumps(rows).decode()]]
+
+
 def too_large(limit: int) -> DataError:
     """The error for an executemany that is too large for one request."""
     return DataError(
