@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.plain_http import send_once
-from tests.rqlited import NodeOptions, RqlitedCluster, RqlitedNode
+from tests.rqlited import NodeOptions, RqlitedCluster, RqlitedNode, wait_until
 
 
 class Server(Protocol):
@@ -48,8 +48,15 @@ def fresh(url: str) -> None:
 
     It loads an empty SQLite file, which costs about 4 ms.
     """
-    response = send_once(url, "POST", "/db/load", empty_database())
-    assert (response.status, response.json) == (200, {"results": []}), response
+
+    def emptied() -> bool:
+        response = send_once(url, "POST", "/db/load", empty_database())
+        if response.status == 503:  # a node of a cluster that has just restarted
+            return False
+        assert (response.status, response.json) == (200, {"results": []}), response
+        return True
+
+    wait_until(emptied, what=f"{url} takes an empty database")
 
 
 class NodeFactory(Protocol):

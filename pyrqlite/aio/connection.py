@@ -27,8 +27,11 @@ T = TypeVar("T")
 
 
 class AsyncConnection(BaseConnection[AsyncCursor]):
-    """A connection to a cluster, for one task at a time of the event loop that opened it. It is cheap: those of
-    one loop to one cluster share their sockets.
+    """A connection to a cluster, for the event loop that opened it. It is cheap: those of one loop to one cluster
+    share their sockets.
+
+    Tasks may share it in autocommit mode, where their statements run side by side. A transaction is one task's: a
+    second task that uses the connection at the same time gets a ProgrammingError.
 
     `async with connection` commits, or rolls back where an error passes through, and leaves it open.
 
@@ -41,7 +44,9 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
 
     def __init__(self, options: Options) -> None:
         self.loop = asyncio.get_running_loop()
-        self._busy = False
+        # The statements that are running, and whether the only one is part of a transaction.
+        self._running = 0
+        self._alone = False
         super().__init__(options)
 
     def _acquire(self) -> cluster.Cluster:
@@ -56,16 +61,20 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
     async def run(self, flow: Flow[T]) -> T:
         """Run one of the driver's flows."""
         flow = self._whole(flow)
-        if self._busy:
-            raise ProgrammingError(
-                "another task is using this connection: open one for each task, they share their sockets"
-            )
         self._check_loop()
-        self._busy = True
+        alone = not self._work.autocommit or self._work.log is not None
+        if self._alone or (alone and self._running):
+            raise ProgrammingError(
+                "another task is using this connection, and a transaction is for one task: open a connection for "
+                "each, they share their sockets"
+            )
+        self._running += 1
+        self._alone = alone
         try:
             return await run(flow, self._carrier.send)
         finally:
-            self._busy = False
+            self._running -= 1
+            self._alone = False
 
     def _check_loop(self) -> None:
         if asyncio.get_running_loop() is not self.loop:

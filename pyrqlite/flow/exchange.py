@@ -210,7 +210,7 @@ class _Call:
         nodes = self._nodes
         searching = self._has_to_search()
         while True:
-            if self._rounds or not searching:
+            if self._rounds or (self._attempts and not searching):
                 yield from self._wait()
             self._rounds += 1
             self._tried.clear()
@@ -295,6 +295,7 @@ class _Call:
         answer = self._answer
         error: DatabaseError
         if self._may_wait:
+            causes = causes or "no node says that it leads"
             error = NoLeaderError(
                 f"the cluster has no leader that answers, nothing was applied: {causes}"
             )

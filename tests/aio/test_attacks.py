@@ -210,7 +210,7 @@ def test_loop_that_ends_in_the_middle(url: str) -> None:
 
 
 def test_same_connection_in_many_tasks(url: str) -> None:
-    """One of them is served at a time, and the others are told; nothing is mixed up."""
+    """In autocommit mode they run side by side; in a transaction one is served, and the others are told."""
 
     async def main() -> None:
         async with aio.connect(url, autocommit=True) as connection:
@@ -218,9 +218,21 @@ def test_same_connection_in_many_tasks(url: str) -> None:
             async def ask(number: int) -> Any:
                 return (await connection.execute("SELECT ?", (number,))).fetchone()
 
-            answers = await asyncio.gather(*map(ask, range(50)), return_exceptions=True)
-            assert answers[0] == (0,)
-            assert all(isinstance(answer, pyrqlite.ProgrammingError) for answer in answers[1:])
-            assert await ask(7) == (7,)
+            async def asked() -> list[Any]:
+                return await asyncio.gather(*map(ask, range(50)), return_exceptions=True)
+
+            assert await asked() == [(number,) for number in range(50)]
+            async with connection.transaction():
+                answers = await asked()
+                assert answers[0] == (0,)
+                assert all(isinstance(answer, pyrqlite.ProgrammingError) for answer in answers[1:])
+            running = asyncio.ensure_future(asked())
+            while not connection._running:
+                await asyncio.sleep(0)
+            async with connection.transaction():
+                with pytest.raises(pyrqlite.ProgrammingError, match="is for one task"):
+                    await ask(7)
+                assert await running == [(number,) for number in range(50)]
+                assert await ask(7) == (7,)
 
     asyncio.run(main())

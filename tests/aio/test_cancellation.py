@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -259,5 +260,37 @@ def test_settling_can_be_cancelled_itself(url: str) -> None:
         assert said.applied
         assert await stored(url) == [(1, 3)]
         await connection.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.11 brought both")
+def test_timeouts_and_task_groups(url: str) -> None:
+    async def forever(connection: AsyncConnection) -> None:
+        async with connection.transaction():
+            while True:
+                await connection.execute(COUNT)
+                await connection.execute("SELECT * FROM t")
+
+    async def fail() -> None:
+        await asyncio.sleep(0.1)
+        raise ZeroDivisionError
+
+    async def together(*works: Coroutine[Any, Any, None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in works:
+                group.create_task(each)
+
+    async def main() -> None:
+        async with aio.connect(url) as connection:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await forever(connection)
+            assert not connection.in_transaction
+            with pytest.raises(Exception, match="unhandled errors in a TaskGroup"):
+                await together(forever(connection), fail())
+            assert not connection.in_transaction
+            await connection.execute(COUNT)
+        assert await stored(url) == [(1, 1)]
 
     asyncio.run(main())

@@ -134,7 +134,7 @@ class TestUse:
 
         asyncio.run(main())
 
-    def test_one_task_at_a_time(self, url: str) -> None:
+    def test_a_transaction_is_one_tasks(self, url: str) -> None:
         async def main() -> None:
             async with aio.connect(url) as connection:
                 first, second = await asyncio.gather(
@@ -142,7 +142,7 @@ class TestUse:
                 )
                 assert isinstance(first, AsyncCursor)
                 assert isinstance(second, ProgrammingError)
-                assert "one for each task" in str(second)
+                assert "is for one task" in str(second)
                 assert first.fetchall() == [(1,)]
                 assert await count(connection) == 1
 

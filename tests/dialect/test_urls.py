@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -34,6 +34,8 @@ def test_schemes(scheme: str) -> None:
         ("rqlite://db:4003/", {"host": "db", "port": 4003}),
         ("rqlite://a,b,c:4003/", {"host": "a,b,c", "port": 4003}),
         ("rqlite://?host=a:4001&host=b:4003", {"host": "a:4001,b:4003"}),
+        ("rqlite://ann@[a:4001,b:4003]/", {"host": "a:4001,b:4003", "user": "ann"}),
+        ("rqlite://[::1]:4003/", {"host": "::1", "port": 4003}),
         ("rqlite://a/?host=b:4003", {"host": "a,b:4003"}),
         (
             "rqlite://ann:p%40ss%3Aword@db/",
@@ -65,6 +67,12 @@ def test_schemes(scheme: str) -> None:
 )
 def test_of_servers(url: str, options: dict[str, Any]) -> None:
     assert arguments(url) == (None, options)
+
+
+def test_several_hosts_survive_as_text() -> None:
+    url = URL.create("rqlite", host="a:4001,b:4003", query={"level": "none"})
+    assert make_url(str(url)) == url
+    assert arguments(str(url))[1] == {"host": "a:4001,b:4003", "level": "none"}
 
 
 def test_in_process() -> None:

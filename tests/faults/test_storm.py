@@ -13,6 +13,7 @@ from tests.faults.conftest import Wired, hosts_of
 from tests.rqlited import RqlitedCluster
 
 pytestmark = pytest.mark.cluster
+TRANSPORTS = ("urllib3", "curl", "asyncio")
 
 
 class Storm:
@@ -49,7 +50,9 @@ class Storm:
 
 def rounds(wired: Wired, seed: int, count: int) -> str:
     storm = Storm(wired, seed)
-    clients = Clients(wired.connecting(exactly_once=True, timeout=0.9), write, count=4)
+    transport = TRANSPORTS[seed % len(TRANSPORTS)]
+    connect = wired.connecting(exactly_once=True, timeout=0.9, transport=transport)
+    clients = Clients(connect, write, count=4)
     with clients.working():
         for _ in range(count):
             storm.blow(clients)
@@ -57,7 +60,7 @@ def rounds(wired: Wired, seed: int, count: int) -> str:
     clients.tally.show_errors()
     check(connecting(hosts_of(wired.cluster), timeout=30.0), clients.tally)
     assert not clients.tally.ambiguous
-    return clients.tally.figures(f"storm {seed} of {', '.join(storm.done)}")
+    return clients.tally.figures(f"storm {seed}, {transport}: {', '.join(storm.done)}")
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("STORMS", "1"))))

@@ -16,7 +16,7 @@ from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import NoLeaderError, UnreachableError
-from pyrqlite.flow.exchange import REDIRECT, exchange
+from pyrqlite.flow.exchange import REDIRECT, _Call, exchange
 from pyrqlite.flow.steps import (
     AnswerLost,
     Arrival,
@@ -198,6 +198,13 @@ class TestWrites:
         assert nodes.sent == []
         assert len(nodes.looks) == 4
         assert caught.value.attempts == ()
+        assert "no node says that it leads" in str(caught.value)
+
+    def test_another_thread_has_found_the_leader_just_now(self) -> None:
+        known = made()
+        known.nodes.is_leader(known.nodes.seeds[1])
+        _, nodes = play(World(), _Call(known, WRITE).begin(), OK)
+        assert nodes.hosts == ["b"]
 
     def test_new_leader_is_asked(self) -> None:
         known = made()

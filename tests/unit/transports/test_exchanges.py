@@ -227,9 +227,15 @@ class TestLostAnswers:
 
     def test_silence_ends_with_the_timeout(self, make: MakeTransport) -> None:
         with SocketServer([silence]) as server:
-            with pytest.raises(AnswerLost, match=r"0\.15|\d+ milliseconds"):
+            with pytest.raises(AnswerLost, match=r"0\.15|\d+ milliseconds") as caught:
                 post(make(), server, timeout=0.15)
             assert len(server.received) == 1
+            assert caught.value.timed_out
+
+    def test_a_connection_that_breaks_is_no_silence(self, make: MakeTransport) -> None:
+        with SocketServer([raw(b"")]) as server, pytest.raises(AnswerLost) as caught:
+            post(make(), server)
+        assert not caught.value.timed_out
 
     def test_node_that_reads_nothing(self, make: MakeTransport) -> None:
         """A body that is larger than all buffers on the way."""
