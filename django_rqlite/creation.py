@@ -32,31 +32,23 @@ class DatabaseCreation(BaseDatabaseCreation):
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
-        # What create_test_db has replaced in the settings; the suite of Django nests test databases.
+        # What _create_test_db has replaced in the settings; the suite of Django nests test databases.
         self._replaced: list[dict[str, Any]] = []
 
     def _get_test_db_name(self) -> str:
         name = self.connection.settings_dict["TEST"]["NAME"] or ":memory:"
         return os.fspath(name)
 
-    def create_test_db(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the test database, and let the connection use it."""
-        settings_dict = self.connection.settings_dict
-        is_running = settings_dict["TEST"].get(_RUNNING, False)
-        if not is_running:  # else it is a test database already
-            self._refuse_the_real_one()
-        self.connection.close()
-        self._replaced.append(
-            {**{key: settings_dict[key] for key in _SERVER}, _RUNNING: is_running}
-        )
-        settings_dict.update(dict.fromkeys(_SERVER, ""))
-        settings_dict["TEST"][_RUNNING] = True
-        return super().create_test_db(*args, **kwargs)
-
-    def destroy_test_db(self, *args: Any, **kwargs: Any) -> None:
-        """Remove the test database, and let the connection use the real one."""
-        super().destroy_test_db(*args, **kwargs)
-        if self._replaced:
+    def destroy_test_db(
+        self,
+        old_database_name: str | None = None,
+        verbosity: int = 1,
+        keepdb: bool = False,
+        suffix: str | None = None,
+    ) -> None:
+        """Remove the test database, and let the connection use the real one; or remove the copy `suffix`."""
+        super().destroy_test_db(old_database_name, verbosity, keepdb, suffix)
+        if self._replaced and suffix is None:
             settings_dict, replaced = self.connection.settings_dict, self._replaced.pop()
             settings_dict["TEST"][_RUNNING] = replaced.pop(_RUNNING)
             settings_dict.update(replaced)
@@ -74,6 +66,16 @@ class DatabaseCreation(BaseDatabaseCreation):
             )
 
     def _create_test_db(self, verbosity: int, autoclobber: bool, keepdb: bool = False) -> str:
+        settings_dict = self.connection.settings_dict
+        is_running = settings_dict["TEST"].get(_RUNNING, False)
+        if not is_running:  # else it is a test database already
+            self._refuse_the_real_one()
+        self.connection.close()
+        self._replaced.append(
+            {**{key: settings_dict[key] for key in _SERVER}, _RUNNING: is_running}
+        )
+        settings_dict.update(dict.fromkeys(_SERVER, ""))
+        settings_dict["TEST"][_RUNNING] = True
         name = self._get_test_db_name()
         if not keepdb:
             self._destroy_test_db(name, verbosity)

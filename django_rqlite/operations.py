@@ -19,6 +19,8 @@ from django_rqlite.temporal import AS_STORED, Sql, Zones
 
 Params = Sequence[object]
 
+_TEXT_LENGTH = 14_000  # the driver remembers statements of up to 16 KiB
+
 
 class DatabaseOperations(SQLiteOperations):
     """How this backend writes what differs between databases."""
@@ -89,9 +91,13 @@ class DatabaseOperations(SQLiteOperations):
         return template % {"expressions": ",".join(sub_expressions)}
 
     def bulk_batch_size(self, fields: Sequence[Any], objs: Sequence[Any]) -> int:
-        """As many rows as one statement has parameters for."""
+        """As many rows as one statement has parameters for, in a text that the driver remembers: it is parsed once
+        for all batches."""
         columns = sum(len(getattr(field, "fields", None) or [field]) for field in fields)
-        return self.connection.features.max_query_params // columns if columns else len(objs)
+        if not columns:
+            return len(objs)
+        row = len("%s, ") * columns + len("(), ")
+        return min(self.connection.features.max_query_params // columns, _TEXT_LENGTH // row)
 
     def force_group_by(self) -> list[str]:
         return []

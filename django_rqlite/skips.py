@@ -8,6 +8,17 @@ import django
 
 from django_rqlite.functions import is_available
 
+_OF_THE_MODULE = (
+    {"backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size"}
+    if django.VERSION < (6,)
+    else {
+        "backends.sqlite.test_features.FeaturesTests.test_max_query_params_respects_variable_limit",
+        "backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size_respects_variable_limit",
+        "backends.sqlite.tests.LastExecutedQueryTest.test_parameter_count_exceeds_variable_or_column_limit",
+        "backends.sqlite.test_creation.TestDbSignatureTests."
+        "test_setup_worker_connection_respects_test_database_name",
+    }
+)
 _ALWAYS = {
     "SQLite stores values rounded to 15 significant digits.": {
         "model_fields.test_decimalfield.DecimalFieldTests.test_fetch_from_db_without_float_rounding",
@@ -37,11 +48,7 @@ _ALWAYS = {
         "backends.sqlite.tests.Tests.test_check_database_version_supported",
         "backends.sqlite.tests.TestTransactionMode.test_valid_transaction_modes",
         "backends.sqlite.tests.TestTransactionMode.test_invalid_transaction_mode",
-        *(
-            ["backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size"]
-            if django.VERSION < (6,)
-            else []
-        ),
+        *_OF_THE_MODULE,
     },
     "Foreign keys cannot be switched off, and the schema editor has no need of that.": {
         "backends.sqlite.tests.SchemaTests.test_constraint_checks_disabled_atomic_allowed",

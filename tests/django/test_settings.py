@@ -129,6 +129,9 @@ class TestTestDatabases:
         assert "shop_customer" in other.introspection.table_names()
         other.creation.clone_test_db("2", verbosity=0)
         assert (tmp_path / "test_2.db").exists()
+        other.creation.destroy_test_db(suffix="2", verbosity=0)
+        assert not (tmp_path / "test_2.db").exists()
+        assert other.settings_dict["HOST"] == ""
         other.creation.destroy_test_db("", verbosity=0)
         assert not path.exists()
         assert (other.settings_dict["HOST"], other.settings_dict["PORT"]) == ("127.0.0.1", 1)
