@@ -233,7 +233,7 @@ class TestFunctions:
 
     def test_statistics_have_no_window(self) -> None:
         spread = models.Window(StdDev("balance"))
-        with pytest.raises(NotSupportedError, match="STDDEV_POP.*no window"):
+        with pytest.raises(NotSupportedError, match=r"STDDEV_POP.*no window"):
             list(Customer.objects.annotate(spread=spread))
 
     def test_extensions_are_used_where_they_are(self, url: str) -> None:
