@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Aggregate, Case, Func, When
+from django.db.models import Aggregate, Case, Func, When, Window
 from django.db.models.functions import Random
 from django.db.models.lookups import Regex
 from django.db.models.sql import compiler
@@ -31,6 +31,10 @@ class SQLCompiler(compiler.SQLCompiler):
             "REGEXP", self.connection.server.functions
         ):
             raise missing("REGEXP", "regexp()")
+        elif isinstance(node, Window) and _name(node.source_expression) in AGGREGATES:
+            raise NotSupportedError(
+                f"{_name(node.source_expression)} is no function of SQLite, and the SQL in its place has no window"
+            )
         return super().compile(node)
 
     def as_sql(self, *args: Any, **kwargs: Any) -> Any:
@@ -69,8 +73,10 @@ class SQLAggregateCompiler(compiler.SQLAggregateCompiler, SQLCompiler):
     """Compiles aggregates over a subquery."""
 
 
-def _name(node: Func) -> str:
-    """The name of a function that is written in the usual way; empty for others."""
+def _name(node: Any) -> str:
+    """The name of a function that is written in the usual way; empty for all else."""
+    if not isinstance(node, Func):
+        return ""
     if isinstance(node, Random):
         return "RAND"
     usual = Aggregate.template if isinstance(node, Aggregate) else Func.template

@@ -11,7 +11,7 @@ from pyrqlite.sql.effects import all_fired, has_impure_check
 from pyrqlite.sql.grammar import Unparsed, parse_query
 from pyrqlite.sql.impure import Source, find_sites, sources_of
 from pyrqlite.sql.insert import Insert, parse_insert
-from pyrqlite.sql.names import fold
+from pyrqlite.sql.names import fold, is_name
 from pyrqlite.sql.queries import is_distinct_from
 from pyrqlite.sql.reads import is_total
 from pyrqlite.sql.schema import Schema, Table
@@ -258,7 +258,8 @@ class _Finder:
     def of_copies(self) -> Iterator[Cause]:
         """Values of columns that may differ already, which a write copies into others."""
         copied = self._copied()
-        names = mentioned(copied, self.schema)
+        # END closes a CASE: it is no column, though one may be called "end".
+        names = mentioned([t for t in copied if not t.keyword or is_name(t)], self.schema)
         starred = any(
             token.text == "*" and copied[index - 1].keyword in ("SELECT", "DISTINCT", "ALL")
             for index, token in enumerate(copied)

@@ -231,6 +231,11 @@ class TestFunctions:
             "-r"
         ).first().r == pytest.approx(40**0.5)
 
+    def test_statistics_have_no_window(self) -> None:
+        spread = models.Window(StdDev("balance"))
+        with pytest.raises(NotSupportedError, match=r"STDDEV_POP.*no window"):
+            list(Customer.objects.annotate(spread=spread))
+
     def test_extensions_are_used_where_they_are(self, url: str) -> None:
         Customer.objects.create(name="ann")
         query = Customer.objects.annotate(hash=MD5("name")).values_list("hash", flat=True)

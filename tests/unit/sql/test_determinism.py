@@ -25,6 +25,7 @@ CREATE TABLE parent(id INTEGER PRIMARY KEY);
 CREATE TABLE child(id INTEGER PRIMARY KEY, p REFERENCES parent ON DELETE SET NULL);
 CREATE TRIGGER child_t AFTER UPDATE ON child BEGIN UPDATE other SET a = random(); END;
 CREATE TABLE other(id INTEGER PRIMARY KEY, a);
+CREATE TABLE event(id INTEGER PRIMARY KEY, a, "end" DATETIME);
 CREATE VIEW ages AS SELECT id, julianday('now') AS age FROM t;
 CREATE VIEW plain AS SELECT id, created AS c FROM stamped;
 """)
@@ -91,6 +92,8 @@ def causes(sql: str, steady_times: bool = False) -> list[tuple[str, ...]]:
         ),
         ("INSERT INTO keyless SELECT id, c FROM plain", [("copy", "stamped", "created")]),
         ("UPDATE stamped SET a = created", [("copy", "stamped", "created")]),
+        ("UPDATE event SET a = CASE a WHEN 1 THEN 2 END", []),
+        ('UPDATE event SET a = "end"', [("copy", "event", "end")]),
         ("UPDATE t SET a = (SELECT day FROM stamped WHERE id = 1)", [("copy", "stamped", "day")]),
         # Definitions.
         ("CREATE TABLE x(a DEFAULT CURRENT_TIMESTAMP, CHECK (a <> ''))", []),
