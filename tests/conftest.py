@@ -18,7 +18,7 @@ from tests.rqlited import (
     running_node,
 )
 from tests.servers import ClusterFactory, NodeFactory, RunningServer, Server, fresh
-from tests.worlds import ASYNCIO, SYNC, World
+from tests.worlds import ASYNCIO, SYNC, World, give_transports_back
 
 NOT_FOUND = "rqlited not found"
 NEEDS = {
@@ -65,6 +65,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "install it or set RQLITED_PATH",
             yellow=True,
         )
+
+
+@pytest.fixture(autouse=True)
+def own_transports() -> Iterator[None]:
+    """What a test has put in the place of a transport is gone with it."""
+    yield
+    give_transports_back()
 
 
 @pytest.fixture(scope="session")

@@ -177,6 +177,7 @@ def replace_transport(connection: Connection, transport: Callable[[Transport], T
     """
     if isinstance(connection, Facade):
         carrier: Any = _inner(connection)._carrier
+        _replaced.append(carrier)
         made = transport(Carried(carrier, carrier.send))
 
         async def send(node: Node, request: Request) -> Response:
@@ -186,6 +187,15 @@ def replace_transport(connection: Connection, transport: Callable[[Transport], T
     else:
         cluster = connection.session.cluster
         cluster.transport = transport(cluster.transport)
+
+
+_replaced: list[Any] = []
+
+
+def give_transports_back() -> None:
+    """Have the carriers of loops, which outlive a connection that others share, carry by themselves again."""
+    while _replaced:
+        vars(_replaced.pop()).pop("send", None)
 
 
 class Module:

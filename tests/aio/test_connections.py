@@ -260,9 +260,10 @@ class TestLoops:
             async with aio.connect(url, autocommit=True) as connection:
                 return await count(connection)
 
+        of_others = carriers._carriers.things()
         forgotten = [asyncio.run(forget()) for _ in range(3)]
         assert asyncio.run(main()) == 1
-        assert carriers._carriers.things() == []
+        assert [one for one in carriers._carriers.things() if one not in of_others] == []
         del forgotten
         gc.collect()
         assert asyncio.run(main()) == 1
