@@ -136,7 +136,7 @@ def _database() -> apsw.Connection:
 def test_chunks_keep_the_order() -> None:
     rows = [(number, f"row {number}") for number in range(9000)]
     statements = packed("INSERT INTO t VALUES (?, ?)", iter(rows))
-    assert len(statements) == 3
+    assert len(statements) == 9
     database = _database()
     for text, parameter in statements:
         database.execute(text, (parameter,))
