@@ -60,7 +60,7 @@ def test_a_file_changed_by_hand(
     )
     execute(
         leader,
-        f"INSERT INTO t (a, b) {NUMBERS.format(9000)} 'name' || i, i / 3.0 FROM n",
+        f"INSERT INTO t (a, b, at) {NUMBERS.format(9000)} 'name' || i, i / 3.0, '2026-01-01' FROM n",
         f"INSERT INTO pair {NUMBERS.format(3000)} i % 7, 'k' || i, CAST(i AS BLOB) FROM n",
         f"INSERT INTO loose {NUMBERS.format(500)} 'm' || i, '2026-01-01' FROM n",
         "UPDATE t SET b = 0 WHERE id < 10",
