@@ -295,6 +295,8 @@ class RqlitedNode:
     def suspend(self) -> None:
         """Stop the process as it stands (SIGSTOP): its ports stay open and nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)
+        # The signal is on its way only: until the last thread has stopped, requests may still be answered.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
         self.suspended = True
 
     def resume(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.faults.clients import SCHEMA, connecting
 from tests.faults.wires import Wire
+from tests.replicas.nodes import settle
 from tests.rqlited import RqlitedCluster, RqlitedNode, running_cluster
 
 
@@ -34,6 +35,7 @@ def cluster(hurt_cluster: RqlitedCluster) -> RqlitedCluster:
     hurt_cluster.wait_ready()
     with closing(connecting(hosts_of(hurt_cluster), timeout=30.0)()) as connection:
         connection.executescript(";".join(SCHEMA))
+    settle(hurt_cluster)
     return hurt_cluster
 
 
