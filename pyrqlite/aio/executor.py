@@ -20,6 +20,7 @@ from pyrqlite.flow.steps import (
     Together,
     TransportError,
     interrupt,
+    watched,
 )
 
 P = ParamSpec("P")
@@ -36,7 +37,7 @@ async def run(flow: Flow[T], send: Sender) -> T:
             answer: Response | list[Arrival] | None = None
             try:
                 if isinstance(step, Send):
-                    answer = await send(step.node, step.request)
+                    answer = await send(step.node, watched(step, lambda flow: run(flow, send)))
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 else:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from pyrqlite.cluster.cache import Cache, SchemaCache
-from pyrqlite.cluster.discovery import Sight
+from pyrqlite.cluster.discovery import Sight, View
 from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.forks import with_lock
 from pyrqlite.cluster.kinds import Kind
@@ -42,6 +42,7 @@ class Cluster:
         # Latencies are of use only to who chooses by them.
         self._compares = isinstance(selector, Nearest) and len(self.nodes.seeds) > 1
         self.search: SingleFlight[Sight] = SingleFlight(_SEARCH_SECONDS)
+        self.watching: SingleFlight[View] = SingleFlight(_SEARCH_SECONDS)
         self.looking: SingleFlight[None] = SingleFlight(_SEARCH_SECONDS)
         self._next_look = float("inf")
         if self.discovery or self._compares:

@@ -55,6 +55,13 @@ class Sight(NamedTuple):
     answered: Sequence[Node]
 
 
+class View(NamedTuple):
+    """What was seen while a node kept silent: who leads, and who answers at all."""
+
+    leader: Node | None
+    alive: Collection[Node]
+
+
 class _Lookout:
     """Takes arrivals in, and decides when there are enough of them."""
 
@@ -63,6 +70,7 @@ class _Lookout:
         self._missing = set(awaited)
         self._lost_at = lost_at
         self.sightings: dict[Node, Sighting] = {}
+        self.alive: set[Node] = set()
 
     def whole(self, arrivals: Sequence[Arrival]) -> bool:
         """Everybody that is waited for has answered."""
@@ -91,7 +99,10 @@ class _Lookout:
 
     def _take(self, arrival: Arrival) -> None:
         self._missing.discard(arrival.node)
-        if isinstance(arrival.outcome, Response) and arrival.outcome.status == 200:
+        if not isinstance(arrival.outcome, Response):
+            return
+        self.alive.add(arrival.node)
+        if arrival.outcome.status == 200:
             with suppress(*_NONSENSE):
                 self.sightings[arrival.node] = _sighting(arrival.node, arrival.outcome.body)
 
@@ -131,6 +142,32 @@ def _find_leader(cluster: Cluster) -> Flow[Sight]:
     if leader is not None:
         nodes.is_leader(leader)
     return Sight(leader, lookout.followers, list(lookout.sightings))
+
+
+def is_worth_waiting(cluster: Cluster, node: Node, kind: Kind) -> Flow[bool]:
+    """Whether `node`, which keeps silent behind a request of this kind, may still be the one to answer it.
+
+    One that says nothing at all is not, once others do its work. One that is well may be at a write that takes
+    its time. All else is asked of the leader, if that is another node: followers of a leader that is stopped say
+    nothing for a minute.
+    """
+    if len(cluster.nodes.known) == 1:
+        return True
+    view = yield from cluster.watching.run(lambda: _watch(cluster))
+    if view is None:
+        return True
+    if not kind.led:
+        return node in view.alive or not view.alive
+    if node in view.alive and not kind.repeatable:
+        return True
+    return view.leader in (None, node)
+
+
+def _watch(cluster: Cluster) -> Flow[View]:
+    lookout = yield from _look(cluster, cluster.nodes.known[:MOST_ASKED], whole=True)
+    if lookout.leader is not None:
+        cluster.nodes.is_leader(lookout.leader)
+    return View(lookout.leader, lookout.alive)
 
 
 def _look(cluster: Cluster, asked: Sequence[Node], *, whole: bool) -> Flow[_Lookout]:

@@ -58,8 +58,8 @@ class NodePool:
         self.seeds = tuple(seeds)
         self.leader: Node | None = None
         self.detour: Detour | None = None
-        # Since when a leader that was known is not known any more.
-        self.lost_at: float | None = None
+        # Since when the leader is looked for. A single node is simply asked: it says where to go.
+        self.lost_at = clock() if len(self.seeds) > 1 else None
         self._selector = selector or Nearest()
         self._clock = clock
         self._members: Mapping[Node, Member] = {}

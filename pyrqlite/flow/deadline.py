@@ -28,7 +28,7 @@ def within(flow: Flow[T], seconds: float, clock: Callable[[], float] = time.mono
                 step = flow.throw(OutOfTime(f"the deadline of {seconds:g} s is over"))
                 continue
             try:
-                sent: Any = yield _shortened(step, left)
+                sent: Any = yield _shortened(step, left, end, clock)
             except GeneratorExit:
                 raise
             except BaseException as error:
@@ -41,12 +41,17 @@ def within(flow: Flow[T], seconds: float, clock: Callable[[], float] = time.mono
         flow.close()
 
 
-def _shortened(step: Send | Sleep | Together, left: float) -> Send | Sleep | Together:
+def _shortened(
+    step: Send | Sleep | Together, left: float, end: float, clock: Callable[[], float]
+) -> Send | Sleep | Together:
     if isinstance(step, Sleep):
         return step
     if isinstance(step, Together):
         return step._replace(seconds=min(step.seconds, left))
     timeout = step.request.timeout
+    if step.watch is not None:
+        watch = step.watch
+        step = step._replace(watch=lambda: within(watch(), end - clock(), clock))
     if timeout is not None and timeout <= left:
         return step
     return step._replace(request=step.request._replace(timeout=left))

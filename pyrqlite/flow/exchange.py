@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pyrqlite.cluster.discovery import find_leader, look_around
+from pyrqlite.cluster.discovery import find_leader, is_worth_waiting, look_around
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.matrix import (
     MATRIX,
@@ -66,7 +67,9 @@ def exchange(cluster: Cluster, request: Request) -> Flow[Response]:
         return (yield from _Call(cluster, request).begin())
     node = request.at or nodes.first(kind)
     try:
-        response: Response = yield Send(node, request)
+        response: Response = yield Send(
+            node, request, partial(is_worth_waiting, cluster, node, kind)
+        )
     except TransportError as error:
         found = transport_trouble(error)
     else:
@@ -134,8 +137,9 @@ class _Call:
         request, forwarded = self._request, self._by is not None
         if forwarded:
             request = request._replace(target=request.target.replace(REDIRECT, ""))
+        watch = partial(is_worth_waiting, self._cluster, node, self._kind)
         try:
-            response: Response = yield Send(node, request)
+            response: Response = yield Send(node, request, watch)
         except TransportError as error:
             return transport_trouble(error)
         found = trouble(response, self._kind, forwarded=forwarded)
@@ -185,6 +189,9 @@ class _Call:
         self._check_pinned(node)
         if self._has_to_search():
             return None
+        leader = self._nodes.leader
+        if leader is not None and self._kind.led and leader not in self._tried:
+            return leader  # another thread, or the watch, has found it meanwhile
         left = self._nodes.others(self._tried)
         if left:
             return left[0]

@@ -21,19 +21,21 @@ from pyrqlite.flow.steps import (
     Together,
     TransportError,
     interrupt,
+    watched,
 )
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 Sender = Callable[[Node, Request], Response]
+Looking = Callable[[Together, Sender], list[Arrival]]
 
 
 def run(
     flow: Flow[T],
     send: Sender,
     sleep: Callable[[float], None] = time.sleep,
-    together: Callable[[Together, Sender], list[Arrival]] | None = None,
+    together: Looking | None = None,
 ) -> T:
     """Run a flow to its end and return its result."""
     try:
@@ -42,7 +44,8 @@ def run(
             answer: Response | list[Arrival] | None = None
             try:
                 if isinstance(step, Send):
-                    answer = send(step.node, step.request)
+                    request = watched(step, lambda flow: run(flow, send, sleep, together))
+                    answer = send(step.node, request)
                 elif isinstance(step, Sleep):
                     sleep(step.seconds)
                 else:

@@ -51,13 +51,18 @@ class Download(Protocol):
         """Take the next bytes; LocalFailure."""
 
 
+Watch = Callable[[], Any]  # a bool, or what is awaited for one
+
+
 class Request(NamedTuple):
     """One HTTP request, to whichever node.
 
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
     WRITE where the request is not repeatable. `at` is the only node that it may be sent to, where it matters.
-    `upload` stands in the place of a body, `download` takes that of the answer.
+    `upload` stands in the place of a body, `download` takes that of the answer. Executors set
+    `watch`: a transport that can do anything else meanwhile calls it while the node keeps silent (in event loops:
+    awaits it), and gives up the exchange where it says False.
     """
 
     method: str
@@ -69,6 +74,7 @@ class Request(NamedTuple):
     at: Node | None = None
     upload: Upload | None = None
     download: Download | None = None
+    watch: Watch | None = None
 
     @property
     def purpose(self) -> Kind:
@@ -93,10 +99,23 @@ class Response(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send this request to that node; the flow is sent a Response, or a TransportError is thrown into it."""
+    """Send this request to that node; the flow is sent a Response, or a TransportError is thrown into it.
+
+    While the node keeps silent, the flow that `watch` makes is run from time to time: where it says False, the
+    answer is not waited for any longer.
+    """
 
     node: Node
     request: Request
+    watch: Callable[[], Generator[Any, Any, bool]] | None = None
+
+
+def watched(step: Send, run: Callable[[Flow[bool]], Any]) -> Request:
+    """The request of a step, with its watch in the form that transports use: `run` runs a flow."""
+    make, request = step.watch, step.request
+    if make is None:
+        return request
+    return Request(*request[:-1], watch=lambda: run(make()))  # half the price of _replace()
 
 
 class Sleep(NamedTuple):

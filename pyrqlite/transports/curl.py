@@ -15,10 +15,11 @@ import requests.utils
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
-from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, failed_exchange
+from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, Watch, failed_exchange
 from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Head
 from pyrqlite.transports.idle import Idle
+from pyrqlite.transports.silence import GivenUp, next_pause
 
 _FOR_EVER = 2**31 - 1
 
@@ -61,7 +62,8 @@ class CurlTransport:
         sink = None if request.download is None else _Sink(request.download, head, body)
         curl.setopt(pycurl.URL, f"{node}{request.target}")
         _set_method(curl, request, source)
-        _set_timeout(curl, request.timeout)
+        patience = _Patience(request.timeout, request.watch)
+        _set_timeout(curl, request.timeout, patience)
         curl.setopt(pycurl.WRITEDATA, sink or body)
         curl.setopt(pycurl.HEADERFUNCTION, head.append)
         try:
@@ -70,11 +72,11 @@ class CurlTransport:
             code, text, *_ = cast("tuple[int, str]", error.args)
             never_left = code in _NEVER_LEFT or _never_connected(curl, node)
             curl.close()
-            for local in (source, sink):
+            for local in (source, sink, patience):
                 if local is not None and local.failure is not None:
                     raise local.failure from local.failure.__cause__
             if code == pycurl.E_ABORTED_BY_CALLBACK:
-                text = f"no answer within {request.timeout} s"
+                text = patience.text
             if never_left:
                 raise NotSent(text) from error
             raise failed_exchange(request, text, timed_out=code in _TIMED_OUT) from error
@@ -211,27 +213,50 @@ def _milliseconds(seconds: float | None) -> int:
     return _FOR_EVER if seconds is None else min(max(1, round(seconds * 1000)), _FOR_EVER)
 
 
-def _set_timeout(curl: pycurl.Curl, seconds: float | None) -> None:
+def _set_timeout(curl: pycurl.Curl, seconds: float | None, patience: _Patience) -> None:
     """Bound each wait for a sign of the node. curl looks once a second: less than that is bounded as a whole."""
     curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(seconds) if seconds and seconds < 1 else 0)
-    curl.setopt(pycurl.NOPROGRESS, 1 if seconds is None or seconds < 1 else 0)
-    if seconds is not None:
-        curl.setopt(pycurl.XFERINFOFUNCTION, _Patience(seconds))
+    curl.setopt(pycurl.NOPROGRESS, 1 if seconds and seconds < 1 else 0)
+    curl.setopt(pycurl.XFERINFOFUNCTION, patience)
 
 
 class _Patience:
-    """Told by curl how much has come and gone, ends the exchange when nothing has for too long."""
+    """Told by curl how much has come and gone, ends the exchange when nothing has for too long.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    `failure` is what the watch raised, since curl cannot carry an exception, and `text` why the exchange was ended.
+    """
+
+    def __init__(self, timeout: float | None, watch: Watch | None) -> None:
+        self.failure: BaseException | None = None
+        self.text = ""
+        self._timeout = timeout
+        self._watch = watch
         self._moved = (0, 0)
         self._since = time.monotonic()
+        self._until = self._since + next_pause(0.0, timeout)
 
     def __call__(self, to_come: int, come: int, to_go: int, gone: int) -> int:
         now = time.monotonic()
         if (come, gone) != self._moved:
             self._moved, self._since = (come, gone), now
-        return int(now - self._since > self._seconds)
+            self._until = now + next_pause(0.0, self._timeout)
+        return int(now > self._until and self._is_over(now - self._since))
+
+    def _is_over(self, silent: float) -> bool:
+        try:
+            pause = next_pause(silent, self._timeout)
+            if self._watch is not None and not self._watch():
+                raise GivenUp
+        except GivenUp as error:
+            self.text = str(error)
+        except TimeoutError:
+            self.text = f"no answer within {self._timeout} s"
+        except BaseException as error:
+            self.failure = error
+        else:
+            self._until = time.monotonic() + pause
+            return False
+        return True
 
 
 def _never_connected(curl: pycurl.Curl, node: Node) -> bool:

@@ -18,10 +18,11 @@ from urllib3.util import wait_for_read
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import NotSupportedError
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, Watch
 from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Answer
 from pyrqlite.transports.arriving import Arriving, BadAnswer
+from pyrqlite.transports.silence import GivenUp, next_pause
 
 if TYPE_CHECKING:
     from pyrqlite.transports.aiohttp import AiohttpTransport
@@ -63,12 +64,14 @@ class LoopTransport:
         )
         try:
             answer = await line.exchange(
-                head.encode("latin-1") + body, request.method, request.timeout
+                head.encode("latin-1") + body, request.method, request.timeout, request.watch
             )
         except (OSError, BadAnswer, asyncio.TimeoutError) as error:
             line.give_up()
-            timed_out = isinstance(error, asyncio.TimeoutError)
-            said = f"no answer within {request.timeout} s" if timed_out else str(error)
+            timed_out = isinstance(error, (TimeoutError, asyncio.TimeoutError))
+            said = str(error)
+            if timed_out and not isinstance(error, GivenUp):
+                said = f"no answer within {request.timeout} s"
             raise AnswerLost(said or type(error).__name__, timed_out=timed_out) from error
         except BaseException:
             line.give_up()
@@ -173,20 +176,48 @@ class _Line(asyncio.Protocol):
         self._timer_at = 0.0
         self.gone: asyncio.Future[None] = loop.create_future()
 
-    async def exchange(self, data: bytes, method: str, patience: float | None) -> Answer:
+    async def exchange(
+        self, data: bytes, method: str, timeout: float | None, watch: Watch | None
+    ) -> Answer:
         """The answer; OSError, BadAnswer, TimeoutError where no whole one comes."""
         assert self._transport is not None
         self._arriving = Arriving(method)
         self._waiter = self._loop.create_future()
         self._transport.write(data)
         self._unsent = self._transport.get_write_buffer_size()
-        self._heard, self._patience = self._loop.time(), patience
-        if patience is not None:
-            self._wait_until(self._heard + patience)
+        self._heard = self._loop.time()
+        self._be_patient(timeout if watch is None else next_pause(0.0, timeout))
         try:
-            return await self._waiter
+            while True:
+                try:
+                    return await self._waiter
+                except asyncio.TimeoutError:
+                    if watch is None:
+                        raise
+                    await self._look_at_others(timeout, watch)
         finally:
             self._waiter = None
+
+    async def _look_at_others(self, timeout: float | None, watch: Watch) -> None:
+        """Go on waiting behind a silence; TimeoutError, GivenUp."""
+        silent = self._loop.time() - self._heard
+        patience = silent + next_pause(silent, timeout)
+        self._patience = None
+        self._waiter = waiter = self._loop.create_future()
+        try:
+            if not await watch() and not waiter.done():
+                raise GivenUp
+        except BaseException:
+            if waiter.done():
+                waiter.exception()  # nobody else will ask for it
+            raise
+        self._be_patient(patience)
+
+    def _be_patient(self, seconds: float | None) -> None:
+        """Wait for so long a silence at most."""
+        self._patience = seconds
+        if seconds is not None:
+            self._wait_until(self._heard + seconds)
 
     @property
     def is_quiet(self) -> bool:

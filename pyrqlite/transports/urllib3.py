@@ -11,16 +11,18 @@ import contextlib
 import http.client
 import select
 import socket
+import time
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import NotSent, Request, Response, Upload, failed_exchange
+from pyrqlite.flow.steps import NotSent, Request, Response, Upload, Watch, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import read_answer, take_answer
 from pyrqlite.transports.idle import Idle
+from pyrqlite.transports.silence import GivenUp, next_pause
 
 
 class _Line:
@@ -40,9 +42,13 @@ class _Line:
     @property
     def is_quiet(self) -> bool:
         """Whether the node has said nothing since its last answer: else it has closed the connection."""
+        return not self._hears(0.0)
+
+    def _hears(self, seconds: float) -> bool:
+        """Whether the node says something, or closes the connection, within so many seconds."""
         if self._news is not None:
-            return not self._news.poll(0)
-        return not wait_for_read(self.sock, 0)
+            return bool(self._news.poll(seconds * 1000))
+        return wait_for_read(self.sock, seconds)
 
     def send(self, request: Request) -> None:
         """Put the request on the wire."""
@@ -55,6 +61,15 @@ class _Line:
         self.sock.sendall(head.encode("latin-1") + body)
         if upload is not None:
             self._send_all(upload)
+
+    def wait(self, timeout: float | None, watch: Watch) -> None:
+        """Wait for the answer's first byte; TimeoutError, GivenUp."""
+        began = time.monotonic()
+        pause = next_pause(0.0, timeout)
+        while not self._hears(pause):
+            pause = next_pause(time.monotonic() - began, timeout)
+            if not watch() and not self._hears(0.0):
+                raise GivenUp
 
     def _send_all(self, upload: Upload) -> None:
         upload.begin()
@@ -85,6 +100,8 @@ class Urllib3Transport:
             line = self._connected(node, line)
         try:
             line.send(request)
+            if request.watch is not None:
+                line.wait(request.timeout, request.watch)
             if request.download is None:
                 answer = read_answer(line.sock, request.method)
             else:
@@ -131,6 +148,6 @@ class Urllib3Transport:
 
 
 def _said(error: Exception, timeout: float | None) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and not isinstance(error, GivenUp):
         return f"no answer within {timeout} s"
     return str(error) or type(error).__name__

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.clients import Clients, Perform, check, connecting, transact, write
+from pyrqlite.connection import Connection
+from tests.faults.clients import Clients, Operation, Perform, check, connecting, transact, write
 from tests.faults.conftest import hosts_of
 from tests.rqlited import RqlitedCluster, RqlitedNode
 
@@ -59,6 +61,7 @@ def suffer(
         autocommit=work.autocommit,
         exactly_once=exactly_once,
         transport=transport,
+        timeout=None,  # a leader that is stopped is noticed all the same
     )
     clients = Clients(connect, work.perform)
     leader = cluster.leader()
@@ -107,3 +110,19 @@ def test_nothing_is_lost_or_doubled(
 )
 def test_by_each_transport(cluster: RqlitedCluster, fault: Fault, transport: str) -> None:
     print(transport, suffer(cluster, fault, WRITES, exactly_once=True, transport=transport))
+
+
+def read(connection: Connection, operation: Operation) -> None:
+    connection.execute("SELECT count(*) FROM written").fetchone()
+
+
+@pytest.mark.parametrize("perform", [write, read])
+def test_first_request_while_the_leader_is_stopped(
+    cluster: RqlitedCluster, perform: Perform
+) -> None:
+    """Followers would point to the old leader, a minute later."""
+    leader = cluster.leader()
+    hosts = [node.http_address for node in (*cluster.followers(), leader)]
+    leader.suspend()
+    with closing(connecting(hosts, timeout=None, deadline=30.0)()) as connection:
+        perform(connection, (1, 1))

@@ -49,7 +49,7 @@ class Watch:
 def test_levels(
     cluster: RqlitedCluster, fault: Callable[[RqlitedCluster, RqlitedNode], object]
 ) -> None:
-    connect = connecting(hosts_of(cluster))
+    connect = connecting(hosts_of(cluster), timeout=None)
     watch = Watch()
     writers = Clients(connect, watch.write, count=2)
     readers = {level: Clients(connect, watch.read(level), count=1) for level in LEVELS}

@@ -99,7 +99,8 @@ class Nodes:
         return self._together(step)
 
     def send(self, node: Node, request: Request) -> Response:
-        self.sent.append(Sent(node, request))
+        # Each step has a watch of its own: what is sent is the same all the same.
+        self.sent.append(Sent(node, request._replace(watch=None)))
         assert self._replies, f"nobody expected a request number {len(self.sent)}: {request}"
         reply = self._replies.pop(0)
         if callable(reply):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,14 @@ import pytest
 
 from pyrqlite import OutcomeUnknownError
 from pyrqlite.cluster.cluster import Cluster
-from pyrqlite.cluster.discovery import MOST_ASKED, MOST_KNOWN, Sight, find_leader, look_around
+from pyrqlite.cluster.discovery import (
+    MOST_ASKED,
+    MOST_KNOWN,
+    Sight,
+    find_leader,
+    is_worth_waiting,
+    look_around,
+)
 from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
@@ -28,9 +35,11 @@ from pyrqlite.flow.steps import (
     Sleep,
     Together,
 )
-from tests.unit.nodes import Answering, Nodes, attempts, cluster, redirect, results
+from tests.unit.nodes import Answering, Nodes, Reply, attempts, cluster, redirect, results
 
 WRITE = Request("POST", f"/db/execute?{REDIRECT}", b"[]", False, 3.0, Kind.WRITE)
+READ = Request("POST", f"/db/query?{REDIRECT}", b"[]", True, 3.0, Kind.READ)
+LOCAL = Request("POST", "/db/query?level=none", b"[]", True, 3.0, Kind.LOCAL)
 OK = results({"rows_affected": 1})
 
 
@@ -182,8 +191,8 @@ class TestWrites:
 
     def lost(self, known: Cluster, world: World) -> None:
         """Have the driver know a leader, and lose it."""
-        nodes = Nodes(OK, AnswerLost("silence", timed_out=True), together=world.together)
-        nodes.run(exchange(known, WRITE))
+        known.nodes.is_leader(known.nodes.seeds[0])
+        nodes = Nodes(AnswerLost("silence", timed_out=True), together=world.together)
         with pytest.raises(OutcomeUnknownError):
             nodes.play(exchange(known, WRITE))
 
@@ -286,7 +295,8 @@ class TestWrites:
         known = made(host="b,c")
         b, _ = known.nodes.seeds
         known.nodes.pass_on(b, Node("http", "x", 4001))
-        _, nodes = play(World(), exchange(known, WRITE), NotSent("refused"), OK)
+        world = World({"c": Told(leads=True)})
+        _, nodes = play(world, exchange(known, WRITE), NotSent("refused"), OK)
         assert nodes.hosts == ["b", "c"]
         assert REDIRECT in nodes.sent[-1].request.target
         assert known.nodes.detour is None
@@ -303,17 +313,126 @@ class TestWrites:
         assert known.nodes.detour.seconds == first * 2
 
 
+class TestFirstRequest:
+    """Nobody knows yet who leads."""
+
+    def test_goes_to_the_leader(self) -> None:
+        world = World({"a": Told(), "b": Told(leads=True), "c": Told()})
+        _, nodes = play(world, exchange(made(), WRITE), OK)
+        assert nodes.hosts == ["b"]
+
+    def test_is_not_kept_by_a_follower_whose_leader_is_stopped(self) -> None:
+        old = Told(contact="5s")
+        world = World({"a": old, "b": Told(silent=True), "c": old})
+
+        def elect(step: Together) -> list[Arrival]:
+            if len(nodes.looks) == 3:
+                world.told.update(a=Told(term=3), c=Told(leads=True, term=3))
+            return world.together(step)
+
+        nodes = Nodes(OK, together=elect)
+        nodes.play(exchange(made(), WRITE))
+        assert nodes.hosts == ["c"]
+
+    def test_of_a_single_node_is_what_finds_the_leader(self) -> None:
+        _, nodes = play(World(), exchange(made("a"), WRITE), redirect("http://b:4001/"), OK)
+        assert nodes.hosts == ["a", "b"]
+        assert nodes.looks == []
+
+    def test_at_the_level_none_is_answered_by_whom_it_reaches(self) -> None:
+        _, nodes = play(World(), exchange(made(), LOCAL), OK)
+        assert nodes.looks == []
+
+
+def silent(times: int = 3) -> Callable[[Node, Request], Reply]:
+    """A node that answers only when it was waited for so often, unless it is given up."""
+
+    def reply(node: Node, request: Request) -> Reply:
+        assert request.watch is not None
+        for _ in range(times):
+            if not request.watch():
+                raise AnswerLost("given up", timed_out=True)
+        return OK
+
+    return reply
+
+
+class TestSilence:
+    """The leader that is known keeps silent behind a request."""
+
+    def ask(self, world: World, request: Request, *replies: Answering) -> list[str]:
+        known = made()
+        known.nodes.is_leader(known.nodes.seeds[0])
+        return play(world, exchange(known, request), *replies)[1].hosts
+
+    def test_read_goes_to_the_new_leader(self) -> None:
+        world = World({"a": Told(silent=True), "b": Told(term=3), "c": Told(leads=True, term=3)})
+        assert self.ask(world, READ, silent(), OK) == ["a", "c"]
+
+    def test_write_is_given_up(self) -> None:
+        world = World({"a": Told(silent=True), "b": Told(term=3), "c": Told(leads=True, term=3)})
+        with pytest.raises(OutcomeUnknownError, match="given up"):
+            self.ask(world, WRITE, silent())
+
+    def test_there_is_no_other_leader_yet(self) -> None:
+        world = World({"a": Told(silent=True), "b": Told(), "c": Told()})
+        for request in (READ, WRITE):
+            assert self.ask(world, request, silent()) == ["a"]
+
+    def test_it_is_well(self) -> None:
+        world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
+        for request in (READ, WRITE):
+            assert self.ask(world, request, silent()) == ["a"]
+
+    def test_it_is_well_and_leads_no_more(self) -> None:
+        """It may still be at the write, and say so; a read is quicker elsewhere."""
+        world = World({"a": Told(term=3), "b": Told(term=3), "c": Told(leads=True, term=3)})
+        assert self.ask(world, WRITE, silent()) == ["a"]
+        assert self.ask(world, READ, silent(), OK) == ["a", "c"]
+
+    def test_nobody_else_can_be_reached(self) -> None:
+        for request in (READ, WRITE):
+            assert self.ask(World(), request, silent()) == ["a"]
+
+    def test_nobody_may_tell(self) -> None:
+        world = World({host: Told(mute=True) for host in "abc"})
+        for request in (READ, WRITE):
+            assert self.ask(world, request, silent()) == ["a"]
+
+    def test_nobody_else_is_known(self) -> None:
+        known = made("a")
+        _, nodes = play(World(), exchange(known, WRITE), silent())
+        assert nodes.looks == []
+
+    def test_read_at_the_level_none_goes_to_another_node(self) -> None:
+        assert self.ask(World({"b": Told()}), LOCAL, silent(), OK)[1:] == ["b"]
+        assert len(self.ask(World({host: Told() for host in "abc"}), LOCAL, silent())) == 1
+
+    def test_threads_share_a_look(self) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
+        watching = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ)
+        look = next(watching)
+        assert isinstance(look, Together)
+        also = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ)
+        assert isinstance(next(also), Sleep)
+        with pytest.raises(StopIteration) as first:
+            watching.send(world.together(look))
+        with pytest.raises(StopIteration) as second:
+            also.send(None)
+        assert first.value.value is second.value.value is True
+
+
 class TestReads:
-    READ = Request("POST", f"/db/query?{REDIRECT}", b"[]", True, 3.0, Kind.READ)
     SILENCE = AnswerLost("silence", timed_out=True)
 
     def test_new_leader_is_asked(self) -> None:
         known = made()
+        known.nodes.is_leader(known.nodes.seeds[0])
         world = World({"b": Told(leads=True, term=3), "c": Told(term=3)})
-        nodes = Nodes(OK, self.SILENCE, OK, together=world.together)
-        nodes.run(exchange(known, self.READ))
-        nodes.play(exchange(known, self.READ))
-        assert nodes.hosts == ["a", "a", "b"]
+        nodes = Nodes(self.SILENCE, OK, together=world.together)
+        nodes.play(exchange(known, READ))
+        assert nodes.hosts == ["a", "b"]
 
     def test_one_that_takes_too_long_is_not_begun_again(self) -> None:
         """The leader is well: it has only this to do for longer than was allowed."""
@@ -322,18 +441,18 @@ class TestReads:
             {"a": Told(leads=True, seconds=0.5), "b": Told(contact=0), "c": Told(contact=0)}
         )
         nodes = Nodes(OK, self.SILENCE, OK, together=world.together)
-        nodes.run(exchange(known, self.READ))
+        nodes.run(exchange(known, READ))
         with pytest.raises(UnreachableError, match="silence"):
-            nodes.run(exchange(known, self.READ))
+            nodes.run(exchange(known, READ))
         assert nodes.hosts == ["a", "a"]
-        nodes.play(exchange(known, self.READ))  # others are not kept waiting
+        nodes.play(exchange(known, READ))  # others are not kept waiting
 
     def test_one_whose_connection_broke_is(self) -> None:
         known = made()
         world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
         nodes = Nodes(OK, AnswerLost("reset"), OK, together=world.together)
-        nodes.run(exchange(known, self.READ))
-        nodes.play(exchange(known, self.READ))
+        nodes.run(exchange(known, READ))
+        nodes.play(exchange(known, READ))
         assert nodes.hosts == ["a", "a", "a"]
 
 
