@@ -195,20 +195,34 @@ def _read(session: Session, log: Log, prepared: Prepared, options: CallOptions) 
         options,
         lambda chosen: _read_entry(session, log, query, width, verdict, chosen),
     )
-    verdict = entry.verdict
-    if verdict.limit is not None:
-        k = verdict.limit.k
-        cut = len(rows) > k
+    if entry.verdict.limit is not None:
+        k = entry.verdict.limit.k
+        entry = _of_the_first(entry, prepared, k, rows)
         rows = rows[:k]
-        if (cut or verdict.limit.has_offset) and not verdict.limit.total_order:
-            verdict = _checked("LIMIT cuts rows, and ORDER BY leaves open which")
-        if cut and verdict.guarded:
-            # The row behind the last was not shown: others may change it.
-            as_asked = Query(prepared.original, prepared.statement, prepared.values)
-            entry = replace(entry, query=as_asked, seen=first_rows(entry.seen, k), rows=k)
     if log.isolation is Isolation.SERIALIZABLE:
-        log.add(replace(entry, verdict=verdict))
+        log.add(entry)
     return Outcome(columns, rows, len(rows))
+
+
+def _of_the_first(
+    entry: ReadEntry, prepared: Prepared, k: int, rows: Sequence[tuple[Any, ...]]
+) -> ReadEntry:
+    """The entry of the first `k` rows of those that were read: the one behind them was not shown, and others may
+    change it."""
+    limit = entry.verdict.limit
+    if limit is None or len(rows) <= k:
+        return entry
+    statement, values, ordered = prepared.statement, list(prepared.values), entry.ordered
+    if not limit.total_order:
+        around = rows[k - 1 : k + 1]
+        boundary = limit.boundary
+        narrowed = None if boundary is None else boundary.narrowed(statement, values, around)
+        if narrowed is None:
+            verdict = _checked("LIMIT cuts rows, and ORDER BY leaves open which")
+            return replace(entry, verdict=verdict)
+        (statement, values), ordered = narrowed, False
+    query = Query(prepared.original, statement, values)
+    return replace(entry, query=query, seen=first_rows(entry.seen, k), rows=k, ordered=ordered)
 
 
 def _read_verdict(session: Session, log: Log, prepared: Prepared) -> ReadVerdict:

@@ -8,6 +8,7 @@ It is parsed completely, with every name resolved; all else is `Unparsed`, with 
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,12 +37,35 @@ class Ref:
     column: Column | None
 
 
+class ItemKind(enum.Enum):
+    """What a column of the result is."""
+
+    COLUMN = "a column of a source"
+    CONSTANT = "a literal or a placeholder"
+    COUNT = "count(*) or count(column)"
+    EXTREME = "max(column) or min(column)"
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether it stands for all rows."""
+        return self in (ItemKind.COUNT, ItemKind.EXTREME)
+
+
 @dataclass(frozen=True)
 class Item:
-    """A column of the result; `counts` for count(column), then, and `ref` None for count(*)."""
+    """A column of the result. `ref` is None for constants and count(*)."""
 
-    ref: Ref | None
-    counts: bool = False
+    kind: ItemKind
+    ref: Ref | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    """A column that ORDER BY sorts by, and how."""
+
+    ref: Ref
+    descending: bool
+    nulls_first: bool
 
 
 @dataclass(frozen=True)
@@ -54,19 +78,16 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Query:
-    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens."""
+    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens, `condition` those of
+    the first token of WHERE's and of the one behind it; without WHERE both are where it would stand."""
 
     sources: tuple[Source, ...]
     items: tuple[Item, ...]
     predicate: Predicate
-    order: tuple[Ref, ...]
+    condition: tuple[int, int]
+    order: tuple[Key, ...]
     limit: int | None
     offset: int | None
-
-    @property
-    def counts(self) -> bool:
-        """Whether the result is one row of counts."""
-        return self.items[0].counts
 
 
 @dataclass(frozen=True)
@@ -81,14 +102,24 @@ class _Name:
 
 @dataclass
 class _Entry:
-    """An entry of the list before the tables are known: a name, a star, or a count."""
+    """An entry of the list before the tables are known. `kind` is None for a star."""
 
+    kind: ItemKind | None = None
     name: _Name | None = None
     star: Token | None = None  # of t.*, the t
-    counts: bool = False
     alias: str | None = None
 
 
+@dataclass(frozen=True)
+class _Key:
+    """A Key before the tables are known."""
+
+    name: _Name
+    descending: bool
+    nulls_first: bool
+
+
+_AGGREGATES = {"COUNT": ItemKind.COUNT, "MAX": ItemKind.EXTREME, "MIN": ItemKind.EXTREME}
 _COMPARISONS = frozenset({"=", "==", "<>", "!=", "<", "<=", ">", ">="})
 _LITERALS = (Kind.STRING, Kind.NUMBER, Kind.BLOB, Kind.PARAMETER)
 _DEEPEST = 50
@@ -168,8 +199,11 @@ class _Parser:
         self.source()
         while self.at("JOIN", "INNER", "LEFT", "CROSS"):
             self.join()
+        start = self.index
         if self.accept("WHERE"):
+            start = self.index
             self.condition(0)
+        condition = (start, self.index)
         order = self.order_by() if self.accept("ORDER") else []
         limit, offset = self.limit() if self.accept("LIMIT") else (None, None)
         self.expect_end()
@@ -178,13 +212,17 @@ class _Parser:
             tuple(self.sources),
             tuple(items),
             self.predicate(),
-            tuple(self.ordered(name, entries) for name in order),
+            condition,
+            tuple(
+                Key(self.ordered(key.name, entries), key.descending, key.nulls_first)
+                for key in order
+            ),
             limit,
             offset,
         )
 
     def entry(self) -> _Entry:
-        """One entry of the list: *, t.*, a column, count(*) or count(column), with its alias."""
+        """One entry of the list: *, t.*, a column, a constant, a count or an extreme, with its alias."""
         if self.accept("*"):
             return _Entry()
         first, second, third = self.peek(), self.peek(1), self.peek(2)
@@ -194,12 +232,24 @@ class _Parser:
                 raise self.unparsed()
             self.index += 3
             return _Entry(star=first)
-        if first is not None and first.keyword == "COUNT" and follower == "(":
+        kind = _AGGREGATES.get(first.keyword) if first is not None else None
+        if kind is not None and follower == "(":
             self.index += 2
-            name = None if self.accept("*") else self.name()
+            name = None if kind is ItemKind.COUNT and self.accept("*") else self.name()
             self.expect(")")
-            return _Entry(name, counts=True, alias=self.alias())
-        return _Entry(self.name(), alias=self.alias())
+            return _Entry(kind, name, alias=self.alias())
+        if first is not None and is_name(first):
+            return _Entry(ItemKind.COLUMN, self.name(), alias=self.alias())
+        self.constant()
+        return _Entry(ItemKind.CONSTANT, alias=self.alias())
+
+    def constant(self) -> None:
+        """A literal or a placeholder, perhaps in parentheses; no condition looks at it."""
+        if self.accept("("):
+            self.constant()
+            self.expect(")")
+        else:
+            self.literal()
 
     def alias(self) -> str | None:
         """[AS] name, folded."""
@@ -271,17 +321,21 @@ class _Parser:
         self.condition(0)
         self.visible = None
 
-    def order_by(self) -> list[_Name]:
+    def order_by(self) -> list[_Key]:
         """BY column [ASC | DESC] [NULLS FIRST | LAST], ..."""
         self.expect("BY")
-        names = []
+        keys = []
         while True:
-            names.append(self.name())
-            self.accept("ASC", "DESC")
+            name = self.name()
+            nulls_first = not (descending := self.accept("DESC"))
+            if not descending:
+                self.accept("ASC")
             if self.accept("NULLS"):
+                nulls_first = self.at("FIRST")
                 self.expect("FIRST", "LAST")
+            keys.append(_Key(name, descending, nulls_first))
             if not self.accept(","):
-                return names
+                return keys
 
     def limit(self) -> tuple[int, int | None]:
         """k [OFFSET m], or m, k."""
@@ -359,18 +413,24 @@ class _Parser:
             self.value()
 
     def value(self) -> None:
-        """A literal or a placeholder."""
+        """A literal or a placeholder that a condition compares with."""
+        token = self.literal()
+        if token is not None:
+            self.values.append(token)
+
+    def literal(self) -> Token | None:
+        """A literal or a placeholder; None for NULL."""
         if self.accept("+", "-"):
             token = self.peek()
             if token is None or token.kind is not Kind.NUMBER:
                 raise self.unparsed()
         elif self.accept("NULL"):
-            return
+            return None
         token = self.peek()
         if token is None or token.kind not in _LITERALS:
             raise self.unparsed()
-        self.values.append(token)
         self.index += 1
+        return token
 
     # Names.
 
@@ -409,25 +469,23 @@ class _Parser:
 
     def items(self, entries: Sequence[_Entry]) -> list[Item]:
         """The columns of the result."""
-        counts = {entry.counts for entry in entries}
-        if len(counts) > 1:
-            raise Unparsed("it mixes counts and columns")
+        kinds = {entry.kind or ItemKind.COLUMN for entry in entries}
+        if ItemKind.COLUMN in kinds and any(kind.aggregates for kind in kinds):
+            raise Unparsed("it mixes columns and what stands for all rows")
         items: list[Item] = []
         for entry in entries:
-            if entry.counts:
-                ref = self.resolve(entry.name) if entry.name is not None else None
-                items.append(Item(ref, counts=True))
-            elif entry.name is not None:
-                items.append(Item(self.resolve(entry.name)))
-            else:
+            if entry.kind is None:
                 items.extend(self.starred(entry.star))
+            else:
+                ref = self.resolve(entry.name) if entry.name is not None else None
+                items.append(Item(entry.kind, ref))
         return items
 
     def starred(self, qualifier: Token | None) -> list[Item]:
         """The columns of * or t.*."""
         alias = fold(qualifier.name) if qualifier is not None else None
         items = [
-            Item(Ref(place, column))
+            Item(ItemKind.COLUMN, Ref(place, column))
             for place, source in enumerate(self.sources)
             if alias is None or source.alias == alias
             for column in source.table.columns
@@ -443,7 +501,7 @@ class _Parser:
             folded = fold(name.token.name)
             for entry in entries:
                 if entry.alias == folded:
-                    if entry.name is None or entry.counts:
-                        raise Unparsed("it sorts by a count")
+                    if entry.name is None or entry.kind is not ItemKind.COLUMN:
+                        raise Unparsed("it sorts by what is no column")
                     return self.resolve(entry.name)
         return self.resolve(name)

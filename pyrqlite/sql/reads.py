@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pyrqlite.sql.grammar import Predicate, Query, Ref, Unparsed, parse_query
+from pyrqlite.sql.boundary import Boundary, boundary_of
+from pyrqlite.sql.grammar import ItemKind, Predicate, Query, Ref, Unparsed, parse_query
 from pyrqlite.sql.impure import Source, sites_are_random
 from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.plan import plan_of
@@ -33,13 +34,15 @@ class Limit:
     """The LIMIT of a query: `k` rows, and the index of the token that says so.
 
     Read k+1 rows to know whether it cuts any. If it does, or skips some (`has_offset`), only a
-    `total_order` makes the rows the same under every plan.
+    `total_order` makes the rows the same under every plan; or, if it skips none, a `boundary` between the last row
+    and the one behind it.
     """
 
     k: int
     index: int
     has_offset: bool
     total_order: bool
+    boundary: Boundary | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class ReadVerdict:
     """How a query's result can be checked, and why not better.
 
     For a guarded one: the `tables` whose definitions it relies on, the `width` of the result, the indexes
-    of the columns that are no part of the fact (`apart`), and whether it is one row of counts.
+    of the columns that are no part of the fact (`apart`), and for one row with extremes the collations by which its
+    values compare: which of several equal values max() and min() give is a matter of the plan.
     """
 
     kind: FactKind
@@ -55,7 +59,7 @@ class ReadVerdict:
     tables: tuple[Table, ...] = ()
     width: int = 0
     apart: frozenset[int] = frozenset()
-    counts: bool = False
+    collations: tuple[str, ...] = ()
     limit: Limit | None = None
 
     @property
@@ -119,7 +123,7 @@ def _shape(statement: Statement, schema: Schema, steady: Steadiness) -> _Shape:
             for index, item in enumerate(query.items)
             if item.ref is not None and ref_reason(query, item.ref, steady) is not None
         ),
-        counts=query.counts,
+        collations=_collations(query),
     )
     return _with_limit(statement, query, verdict, steady)
 
@@ -132,7 +136,13 @@ def _with_limit(
     if query.limit is None:
         return _Shape(verdict, compared)
     token = statement.tokens[query.limit]
-    limit = Limit(0, query.limit, query.offset is not None, is_total(query, steady))
+    limit = Limit(
+        0,
+        query.limit,
+        query.offset is not None,
+        is_total(query, steady),
+        boundary_of(query, verdict.apart) if query.offset is None else None,
+    )
     if limit.has_offset and not limit.total_order:
         return _Shape(
             _checked("it has an OFFSET, and its ORDER BY is not total by a key of the table")
@@ -142,6 +152,17 @@ def _with_limit(
     if not token.text.isdecimal() or int(token.text) > _MOST_ROWS:
         return _Shape(_checked(_BAD_LIMIT))
     return _Shape(replace(verdict, limit=replace(limit, k=int(token.text))), compared)
+
+
+def _collations(query: Query) -> tuple[str, ...]:
+    if all(item.kind is not ItemKind.EXTREME for item in query.items):
+        return ()
+    return tuple(
+        query.sources[item.ref.source].table.collation(item.ref.column)
+        if item.ref is not None and item.ref.column is not None
+        else "BINARY"
+        for item in query.items
+    )
 
 
 _CHANGES_BY_ITSELF = Source.CLOCK | Source.RANDOM | Source.STATE
@@ -199,8 +220,8 @@ def _unsteady(query: Query, steady: Steadiness) -> str | None:
         reason = steady.table_reason(source.table)
         if reason is not None:
             return reason
-    counted = [item.ref for item in query.items if item.counts and item.ref is not None]
-    for ref in (*query.predicate.refs, *counted):
+    summed = [item.ref for item in query.items if item.kind.aggregates and item.ref is not None]
+    for ref in (*query.predicate.refs, *summed):
         reason = ref_reason(query, ref, steady)
         if reason is not None:
             return reason
@@ -208,12 +229,14 @@ def _unsteady(query: Query, steady: Steadiness) -> str | None:
 
 
 def is_total(query: Query, steady: Steadiness) -> bool:
-    """Whether ORDER BY leaves no choice, by keys of the schema."""
+    """Whether ORDER BY leaves no choice, by keys of the schema; or there is none, between rows of constants."""
+    if all(item.kind is ItemKind.CONSTANT for item in query.items):
+        return True
     if len(query.sources) != 1:
         return False
-    if any(ref_reason(query, ref, steady) is not None for ref in query.order):
+    if any(ref_reason(query, key.ref, steady) is not None for key in query.order):
         return False
-    ordered = {ref.column for ref in query.order}
+    ordered = {key.ref.column for key in query.order}
     return any(ordered.issuperset(key) for key in query.sources[0].table.keys)
 
 

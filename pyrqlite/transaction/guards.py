@@ -7,10 +7,13 @@ their order, and reads nothing but the database.
 
 from __future__ import annotations
 
-from pyrqlite.sql.parameters import Value
+from collections.abc import Sequence
+
+from pyrqlite.sql.parameters import Value, bind
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, remembered
 from pyrqlite.sql.tokens import quote_text
+from pyrqlite.types import adapt
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import Item, item
 
@@ -74,6 +77,27 @@ def _rows_guard(statement: Statement, width: int, apart: frozenset[int], several
         f"(SELECT {array} AS r FROM _pyrqlite_q ORDER BY r)) IS NOT "
         f"(SELECT group_concat(r, char(10)) FROM (SELECT value AS r FROM json_each(?{seen}) ORDER BY r)) {fail}"
     )
+
+
+def extremes_guard(
+    statement: Statement,
+    values: list[Value],
+    collations: tuple[str, ...],
+    row: Sequence[Value],
+    number: int,
+) -> Item:
+    """Fails where the one row of a query is no longer equal to `row`, by these collations."""
+    bound = bind(row, adapt)
+    first = statement.placeholders.count + 1
+    wanted = " AND ".join(
+        f"c{place} IS {bound.templates.get(place, '{}').format(f'?{first + place - 1}')} COLLATE {collation}"
+        for place, collation in enumerate(collations, 1)
+    )
+    text = (
+        f"SELECT CASE WHEN ({packing.rows_as_q(statement, len(collations))} SELECT count(*) FROM _pyrqlite_q "
+        f"WHERE {wanted}) IS NOT 1 {_FAIL.format(tag=first + len(row))}"
+    )
+    return item(text, [*values, *bound.values, conflict_tag(number)])
 
 
 def count_guard(changes: int, last_insert_rowid: int | None, number: int) -> Item:

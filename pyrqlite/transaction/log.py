@@ -94,14 +94,12 @@ class ReadEntry:
 
     def guard(self, number: int) -> Item:
         """The guard of this fact."""
+        statement, values = self.query.statement, list(self.query.values)
+        if self.verdict.collations and self.rows:
+            [row] = packing.unpack_rows(self.seen, self.width)
+            return guards.extremes_guard(statement, values, self.verdict.collations, row, number)
         return guards.rows_guard(
-            self.query.statement,
-            list(self.query.values),
-            self.width,
-            self.apart,
-            self.seen,
-            self.rows,
-            number,
+            statement, values, self.width, self.apart, self.seen, self.rows, number
         )
 
     def finals(self, number: int, guarding: bool) -> list[Step]:

@@ -180,35 +180,42 @@ def test_changed_returning_value(
     assert drawn == ([2] if guarded else [2, 2])
 
 
-def test_checked_facts_leave_a_moment(one: Connection, other: Connection) -> None:
-    """What the documentation says of checked facts: a change between the check and the commit is not seen."""
+def interfering(one: Connection, other: Connection, change: str) -> None:
+    """Have another client come between the check of facts and the commit."""
     from tests.transactions.clients import counting
 
-    assert total_checked(one) == 100
-    one.execute("INSERT INTO plain VALUES ('total', 100)")
     carried = counting(one)
 
     def interfere(request: Any) -> None:
         if request.target.startswith("/db/execute"):
             carried.before = lambda request: None
-            pay(other, 1, 0)
+            other.execute(change)
 
     carried.before = interfere
+
+
+def test_checked_facts_leave_a_moment(one: Connection, other: Connection) -> None:
+    """What the documentation says of checked facts: a change between the check and the commit is not seen."""
+    assert total_checked(one) == 100
+    one.execute("INSERT INTO plain VALUES ('total', 100)")
+    interfering(one, other, "UPDATE t SET a = 0 WHERE id = 1")
     assert commits(one)
     assert total_checked(other) == 50
 
 
-def test_guarded_facts_leave_none(one: Connection, other: Connection) -> None:
-    from tests.transactions.clients import counting
-
-    assert total_guarded(one) == 100
-    one.execute("INSERT INTO plain VALUES ('total', 100)")
-    carried = counting(one)
-
-    def interfere(request: Any) -> None:
-        if request.target.startswith("/db/execute"):
-            carried.before = lambda request: None
-            pay(other, 1, 0)
-
-    carried.before = interfere
+@pytest.mark.parametrize(
+    ("sql", "change"),
+    [
+        ("SELECT a FROM t", "UPDATE t SET a = 0 WHERE id = 1"),
+        ("SELECT max(a) FROM t", "INSERT INTO t VALUES (9, 51, 'z')"),
+        ("SELECT b, a FROM t ORDER BY b DESC LIMIT 1", "INSERT INTO t VALUES (9, 50, 'z')"),
+        ("SELECT 1 FROM t LIMIT 1", "DELETE FROM t"),
+    ],
+)
+def test_guarded_facts_leave_none(
+    one: Connection, other: Connection, sql: str, change: str
+) -> None:
+    query(one, sql)
+    one.execute("INSERT INTO plain VALUES ('done', 1)")
+    interfering(one, other, change)
     assert not commits(one)

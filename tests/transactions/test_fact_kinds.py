@@ -78,7 +78,29 @@ CASES = {
         rows("SELECT id FROM t WHERE b LIKE 'x%'"), ("UPDATE t SET b = 'xx' WHERE id = 3",), C
     ),
     "an exists": Case(
-        rows("SELECT 1 AS a FROM t WHERE id = 1 LIMIT 1"), ("DELETE FROM t WHERE id = 1",), C
+        rows("SELECT 1 AS a FROM t WHERE a > 5 LIMIT 1"), ("DELETE FROM t",)
+    ),
+    "that nothing exists": Case(
+        rows("SELECT (1) FROM t WHERE a = 5 LIMIT 1"), ("INSERT INTO t VALUES (9, 5, 'x')",)
+    ),
+    "a largest value": Case(
+        rows("SELECT max(a) FROM t WHERE b <> 'x'"), ("INSERT INTO t VALUES (9, 31, 'w')",)
+    ),
+    "a smallest value of none": Case(
+        rows("SELECT min(a) FROM t WHERE b = 'w'"), ("INSERT INTO t VALUES (9, 31, 'w')",)
+    ),
+    "extremes beside a count": Case(
+        rows("SELECT max(name), min(n), count(*) FROM u"), ("DELETE FROM u WHERE id = 1",)
+    ),
+    "an extreme blob": Case(
+        rows("SELECT max(value), min(key) FROM k"), ("DELETE FROM k WHERE key = 'blob'",)
+    ),
+    "the last place": Case(
+        rows("SELECT b, a FROM t ORDER BY a DESC LIMIT 1"), ("INSERT INTO t VALUES (9, 31, 'x')",)
+    ),
+    "the first places": Case(
+        rows("SELECT b FROM t WHERE id < ? ORDER BY b, a LIMIT ?", 9, 2),
+        ("UPDATE t SET b = 'xx' WHERE id = 3",),
     ),
     "a subquery": Case(
         rows("SELECT EXISTS (SELECT 1 FROM t WHERE a = 99)"),
@@ -277,3 +299,22 @@ class TestFact:
         with without_guards():
             one.commit()
         assert query(filled, "SELECT 1 FROM plain WHERE x = 'done'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "change"),
+    [
+        ("SELECT b FROM t ORDER BY b LIMIT 2", "UPDATE t SET b = 'yy' WHERE id = 3"),
+        ("SELECT b, a FROM t ORDER BY a DESC LIMIT 1", "UPDATE t SET b = 'w', a = 15 WHERE id = 2"),
+        ("SELECT 1 FROM t WHERE a > 5 LIMIT 1", "DELETE FROM t WHERE id = 1"),
+        ("SELECT max(a) FROM t", "UPDATE t SET a = 15 WHERE id = 2"),
+        ("SELECT max(a) FROM t", "INSERT INTO t VALUES (9, 30, 'another')"),
+    ],
+)
+def test_what_changes_nothing_that_was_seen_is_no_conflict(
+    sql: str, change: str, one: Connection, filled: Connection
+) -> None:
+    query(one, sql)
+    one.execute("INSERT INTO plain VALUES ('done', 1)")
+    filled.execute(change)
+    one.commit()

@@ -104,6 +104,7 @@ class QueryMaker:
         self.rng = rng
         self.values: list[Value] = []
         self.sources: list[tuple[str, str]] = []  # table, alias
+        self.shown: list[str] = []  # columns among the items
 
     def chance(self, percent: int) -> bool:
         return self.rng.random() * 100 < percent
@@ -145,11 +146,9 @@ class QueryMaker:
         if self.chance(12):
             return "*"
         if self.chance(12):
-            counts = [
-                self.rng.choice(["count(*)", f"count({self.column()})"])
-                for _ in range(self.rng.choice([1, 1, 2]))
-            ]
-            return ", ".join(counts)
+            return ", ".join(self.aggregate() for _ in range(self.rng.choice([1, 1, 2])))
+        if self.chance(5):
+            return ", ".join(self.value() for _ in range(self.rng.choice([1, 1, 2])))
         found = []
         for _ in range(self.rng.choice([1, 2, 3])):
             if self.chance(8):
@@ -162,10 +161,21 @@ class QueryMaker:
                     )
                 )
             else:
+                column = self.column()
+                self.shown.append(column)
                 found.append(
-                    self.column() + self.rng.choice(["", "", " AS a", " p", ' AS "q q"', " AS id"])
+                    column + self.rng.choice(["", "", " AS a", " p", ' AS "q q"', " AS id"])
                 )
         return ("DISTINCT " if self.chance(2) else "") + ", ".join(found)
+
+    def aggregate(self) -> str:
+        column = self.column(steady=self.chance(80))
+        name = self.rng.choice(["count", "max", "min", "MAX"])
+        if self.chance(10):
+            return self.value()
+        return self.rng.choice(
+            [f"{name}({column})", f"{name}({column})", f"{name}({column}) AS z", "count(*)"]
+        )
 
     def column(self, visible: int = 0, steady: bool = False) -> str:
         sources = self.sources[: visible or None]
@@ -231,6 +241,8 @@ class QueryMaker:
         if not self.chance(40):
             return ""
         keys = [self.column(steady=self.chance(80)) for _ in range(self.rng.choice([1, 2]))]
+        if self.shown and self.chance(50):
+            keys[0] = self.rng.choice(self.shown)
         if len(self.sources) == 1 and self.chance(60):
             keys.append({"t": "id", "u": "k", "w": "b"}[self.sources[0][0]])
         suffixes = ["", "", " ASC", " DESC", " DESC NULLS FIRST", " NULLS LAST"]

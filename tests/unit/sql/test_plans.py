@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import apsw
 import pytest
@@ -13,6 +14,7 @@ from pyrqlite.sql.parameters import Value
 from pyrqlite.sql.reads import ReadVerdict, judge_read
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, parse
+from pyrqlite.transaction.guards import conflict_number, extremes_guard
 from tests.unit.sql.query_maker import TABLES, QueryMaker, literal, rows
 from tests.unit.sql.sqlite_oracle import examples, schema_of
 
@@ -107,12 +109,44 @@ def bound(statement: Statement, verdict: ReadVerdict, values: list[Value]) -> tu
     return (*values[: number - 1], *values[number:])
 
 
+def as_bag(rows: list[tuple[Value, ...]], verdict: ReadVerdict) -> list[str]:
+    """Rows in no order, without the columns that are no part of the fact."""
+    return sorted(
+        repr([value for index, value in enumerate(row) if index not in verdict.apart])
+        for row in rows
+    )
+
+
+def passes(
+    node: apsw.Connection,
+    statement: Statement,
+    values: list[Value],
+    verdict: ReadVerdict,
+    row: Sequence[Value],
+) -> bool:
+    """Whether the guard of this row of extremes lets a commit pass."""
+    guard = extremes_guard(statement, values, verdict.collations, row, 1)
+    sent = [
+        bytes.fromhex(value[2:-1]) if isinstance(value, str) and value.startswith("x'") else value
+        for value in guard[1:]
+    ]
+    try:
+        node.execute(guard[0], sent)
+    except apsw.SQLError as error:
+        if conflict_number(str(error)) != 1:
+            raise
+        return False
+    return True
+
+
 class Tally:
     """How many queries of which fate there were."""
 
     def __init__(self) -> None:
         self.guarded = 0
         self.cut = 0
+        self.bounded = 0
+        self.extremes = 0
         self.unguarded = 0
 
     def check(self, cluster: Cluster, sql: str, values: list[Value]) -> None:
@@ -122,14 +156,53 @@ class Tally:
         if not verdict.guarded:
             self.unguarded += 1
             return
+        if verdict.collations:
+            self.check_extremes(cluster, statement, verdict, values)
+            return
         guard, parameters = guard_text(statement, verdict), bound(statement, verdict, values)
         [(count, first)] = cluster.nodes[0].execute(guard, parameters)
         if verdict.limit is not None and count > verdict.limit.k and not verdict.limit.total_order:
-            self.cut += 1
+            self.check_boundary(cluster, statement, verdict, values)
             return
         self.guarded += 1
         for node in cluster.nodes[1:]:
             assert list(node.execute(guard, parameters)) == [(count, first)], (sql, values)
+
+    def check_extremes(
+        self, cluster: Cluster, statement: Statement, verdict: ReadVerdict, values: list[Value]
+    ) -> None:
+        """The guard of what one node shows passes on all others, and that of something else on none."""
+        shown = list(cluster.nodes[0].execute(statement.text, values))
+        if not shown:
+            return
+        self.extremes += 1
+        [row] = shown
+        other = tuple("other" if value is None else None for value in row)
+        for node in cluster.nodes:
+            assert passes(node, statement, values, verdict, row), (statement.text, values, row)
+            assert not passes(node, statement, values, verdict, other)
+
+    def check_boundary(
+        self, cluster: Cluster, statement: Statement, verdict: ReadVerdict, values: list[Value]
+    ) -> None:
+        """Where the rows that a node shows end at a boundary, all nodes give them by the narrowed query."""
+        limit = verdict.limit
+        assert limit is not None
+        token, k = statement.tokens[limit.index], limit.k
+        more = f"{statement.text[: token.start]}{k + 1}{statement.text[token.end :]}"
+        for shower in cluster.nodes[:: len(cluster.nodes) // 2]:
+            shown = list(shower.execute(more, bound(statement, verdict, values)))
+            around = shown[k - 1 : k + 1]
+            boundary = limit.boundary
+            narrowed = None if boundary is None else boundary.narrowed(statement, values, around)
+            if narrowed is None:
+                self.cut += 1
+                return
+            self.bounded += 1
+            bag = as_bag(shown[:k], verdict)
+            for node in cluster.nodes:
+                found = list(node.execute(narrowed[0].text, narrowed[1]))
+                assert as_bag(found, verdict) == bag, (statement.text, values)
 
 
 TALLY = Tally()
@@ -156,6 +229,8 @@ def test_the_made_up_queries_are_a_fair_mixture() -> None:
     assert tally.guarded > 120
     assert tally.unguarded > 60
     assert tally.cut > 5
+    assert tally.bounded > 5
+    assert tally.extremes > 15
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import apsw
 import pytest
 
@@ -58,6 +60,8 @@ def judge(sql: str, *values: Value, steady_times: bool = False) -> ReadVerdict:
         "INNER JOIN rand ON rand.id = t.id",
         "SELECT id, a AS q FROM t ORDER BY q DESC, b ASC NULLS LAST, t.id",
         "SELECT rowid, oid, _rowid_ FROM t WHERE RowId > 5",
+        "SELECT 1 AS a, 'x', (NULL) q, -1.5, x'00', ?, b FROM t WHERE a = ?",
+        "SELECT max(a), MIN ( t.b ) AS m, count(*), 1 FROM t WHERE a > 1",
         'SELECT key, "odd name", "true" FROM u WHERE key = 5 AND "true" = 1',
         "SELECT k FROM u",
         "SELECT a FROM fine",
@@ -73,13 +77,20 @@ def test_guarded(sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("SELECT max(a) FROM t", "calls max"),
-        ("SELECT count(*), a FROM t", "mixes counts"),
+        ("SELECT sum(a) FROM t", "calls sum"),
+        ("SELECT max(a, b) FROM t", "outside"),
+        ("SELECT max(DISTINCT a) FROM t", "outside"),
+        ("SELECT max(*) FROM t", "outside"),
+        ("SELECT max(created) FROM t", "DEFAULT of t.created"),
+        ("SELECT min(a) AS n FROM t ORDER BY n", "sorts by what is no column"),
+        ("SELECT max(a), b FROM t", "mixes columns"),
+        ("SELECT count(*), a FROM t", "mixes columns"),
         ("SELECT count(DISTINCT a) FROM t", "outside"),
         ("SELECT a + 1 FROM t", "outside"),
         ("SELECT DISTINCT a FROM t", "DISTINCT"),
-        ("SELECT 1, a FROM t", "1 is outside"),
-        ("SELECT (SELECT 1) FROM t", "( is outside"),
+        ("SELECT 1 + 1, a FROM t", "+ is outside"),
+        ("SELECT 1 AS n FROM t ORDER BY n", "sorts by what is no column"),
+        ("SELECT (SELECT 1) FROM t", "SELECT is outside"),
         ("SELECT a FROM t GROUP BY a", "GROUP"),
         ("SELECT a FROM t UNION SELECT a FROM t", "UNION"),
         ("WITH x AS (SELECT 1) SELECT * FROM x", "WITH"),
@@ -129,7 +140,7 @@ def test_guarded(sql: str) -> None:
         ("SELECT a AS q FROM t WHERE q = 1", "no column q"),
         ("SELECT a FROM t ORDER BY 1", "outside"),
         ("SELECT a FROM t ORDER BY a COLLATE NOCASE", "COLLATE"),
-        ("SELECT count(*) AS n FROM t ORDER BY n", "sorts by a count"),
+        ("SELECT count(*) AS n FROM t ORDER BY n", "sorts by what is no column"),
         ("SELECT a FROM t LIMIT 1 + 1", "outside"),
         ("SELECT a FROM t LIMIT 1e1", "no whole number"),
         ("SELECT a FROM t LIMIT -1", "outside"),
@@ -174,7 +185,7 @@ def test_no_fact_with_a_reason(sql: str, reason: str) -> None:
 
 def test_a_text_that_is_the_name_of_such_a_view_makes_no_difference() -> None:
     assert judge("SELECT a FROM t WHERE a = 'ages'").guarded
-    assert judge("SELECT max(a) FROM t WHERE a = 'ages'").kind is FactKind.CHECKED
+    assert judge("SELECT sum(a) FROM t WHERE a = 'ages'").kind is FactKind.CHECKED
 
 
 def test_reading_a_table_after_in_is_a_fact() -> None:
@@ -188,7 +199,6 @@ def test_columns_that_may_differ_are_left_out() -> None:
     assert verdict.apart == {0, 2, 7, 8, 9}
     assert judge("SELECT rowid, a FROM norow").apart == {0}
     assert [table.name for table in judge("SELECT a FROM t JOIN u ON id = n").tables] == ["t", "u"]
-    assert judge("SELECT count(*) FROM t").counts
     assert judge("SELECT count(*) FROM t").width == 1
 
 
@@ -247,6 +257,120 @@ def test_an_order_is_total_by_the_keys_of_the_schema(sql: str, total: bool) -> N
     swapped = judge(sql.replace("LIMIT 5", "LIMIT 2, 5"))
     assert swapped.guarded is total
     assert swapped.limit is None or swapped.limit.k == 5
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1 FROM t LIMIT 5", "SELECT 'x', ? FROM t ORDER BY a LIMIT 5"]
+)
+def test_no_order_matters_between_constants(sql: str) -> None:
+    limit = judge(sql, 1).limit
+    assert limit is not None
+    assert limit.total_order
+    assert judge(f"{sql} OFFSET 2", 1).guarded
+
+
+def test_extremes_are_compared_by_the_collations_of_their_columns() -> None:
+    assert judge("SELECT max(x), min(y), count(*), 1 FROM w").collations == (
+        "NOCASE",
+        "BINARY",
+        "BINARY",
+        "BINARY",
+    )
+    assert judge("SELECT count(*) FROM w").collations == ()
+    assert judge("SELECT x FROM w").collations == ()
+
+
+Narrowed = tuple[str, list[Value]] | None
+
+
+class TestBoundaries:
+    def narrowed(self, sql: str, values: Sequence[Value], *rows: tuple[Value, ...]) -> Narrowed:
+        limit = judge(sql, *values).limit
+        assert limit is not None
+        assert limit.boundary is not None
+        found = limit.boundary.narrowed(parse(sql), values, rows)
+        return found and (found[0].text, found[1])
+
+    @pytest.mark.parametrize(
+        ("order", "last", "condition"),
+        [
+            ("b", "x", '("t"."b" IS NULL OR "t"."b" <= ?2)'),
+            ("b ASC, id DESC", "x", '("t"."b" IS NULL OR "t"."b" <= ?2)'),
+            ("b NULLS LAST", "x", '"t"."b" <= ?2'),
+            ("b DESC", "x", '"t"."b" >= ?2'),
+            ("b DESC NULLS FIRST", "x", '("t"."b" IS NULL OR "t"."b" >= ?2)'),
+            ("b DESC", "x'00'", '"t"."b" >= (+CAST(?2 AS TEXT))'),
+            ("b DESC", float("inf"), '"t"."b" >= (?2*9e999)'),
+        ],
+    )
+    def test_condition(self, order: str, last: Value, condition: str) -> None:
+        sql = f"SELECT a, B FROM t ORDER BY {order} LIMIT ?"
+        text, values = self.narrowed(sql, [1], (0, last), (0, "y")) or ("", [])
+        assert text == f"SELECT a, B FROM t WHERE {condition}"
+        assert len(values) == 2
+
+    def test_condition_in_addition_to_others(self) -> None:
+        sql = "SELECT q.a FROM t q WHERE b = ? OR id > 1 /* or */ ORDER BY q.a LIMIT 1"
+        found = self.narrowed(sql, ["x"], (3,), (4,))
+        own = '(b = ? OR id > 1) AND ("q"."a" IS NULL OR "q"."a" <= ?2)'
+        assert found == (f"SELECT q.a FROM t q WHERE {own}", ["x", 3])
+
+    def test_first_rows_without_a_value(self) -> None:
+        sql = "SELECT a FROM t WHERE id > ? ORDER BY a LIMIT ?"
+        found = self.narrowed(sql, [7, 1], (None,), (4,))
+        assert found == ('SELECT a FROM t WHERE (id > ?) AND "t"."a" IS NULL', [7])
+
+    @pytest.mark.parametrize(
+        ("column", "last", "behind"),
+        [
+            ("a", 1, 1.0),
+            ("a", None, None),
+            ("a", "x", "x"),
+            ("a", b"x", b"x"),
+            ("a", 2**53, 2.0**53),
+            ("x", "Ab", "aB"),
+        ],
+    )
+    def test_rows_that_may_be_sorted_either_way(
+        self, column: str, last: Value, behind: Value
+    ) -> None:
+        table = "w" if column == "x" else "t"
+        sql = f"SELECT {column} FROM {table} ORDER BY {column} LIMIT 1"
+        assert self.narrowed(sql, [], (last,), (behind,)) is None
+
+    @pytest.mark.parametrize(
+        ("column", "last", "behind"),
+        [
+            ("a", 1, "1"),
+            ("a", "A", "a"),
+            ("a", "1", b"1"),
+            ("a", 2**53, 2**53 + 1),
+            ("a", 2**53 + 1, 2.0**53),
+            ("x", "\u00e4", "\u00c4"),
+        ],
+    )
+    def test_rows_that_cannot(self, column: str, last: Value, behind: Value) -> None:
+        table = "w" if column == "x" else "t"
+        sql = f"SELECT {column} FROM {table} ORDER BY {column} LIMIT 1"
+        assert self.narrowed(sql, [], (last,), (behind,)) is not None
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "SELECT a FROM t LIMIT 1",
+            "SELECT a FROM t ORDER BY b LIMIT 1",
+            "SELECT a FROM t ORDER BY created LIMIT 1",
+            "SELECT created FROM t ORDER BY created LIMIT 1",
+            "SELECT x.a FROM t x JOIN t y ON x.id = y.id ORDER BY y.a LIMIT 1",
+        ],
+    )
+    def test_there_is_none(self, sql: str) -> None:
+        limit = judge(sql).limit
+        assert limit is not None
+        assert limit.boundary is None
+
+    def test_nothing_was_shown(self) -> None:
+        assert self.narrowed("SELECT a FROM t ORDER BY a LIMIT 0", [], (1,)) is None
 
 
 @pytest.mark.parametrize(
