@@ -292,19 +292,23 @@ def _read_entry(
             continue
         rows = packing.unpack_parts(texts, [name for name, _ in columns], verdict.apart)
         assert width is not None
-        verdict = _by_what_was_seen(session, texts[0], verdict)
+        verdict = _by_what_was_seen(session, texts[0], rows, verdict)
         ordered = query.statement.find("ORDER") is not None
         entry = ReadEntry(query, width, verdict.apart, form, texts[0], len(rows), verdict, ordered)
         return entry, columns, rows
     raise InternalError("the columns of a query changed with every attempt to read it")
 
 
-def _by_what_was_seen(session: Session, text: str, verdict: ReadVerdict) -> ReadVerdict:
+def _by_what_was_seen(
+    session: Session, text: str, rows: Sequence[tuple[Any, ...]], verdict: ReadVerdict
+) -> ReadVerdict:
     if not verdict.guarded:
         return verdict
     if len(text) > session.options.max_guard_bytes:
         return replace(verdict, kind=FactKind.CHECKED, reason="its rows are too large for a guard")
     reason = text_reason(text, session.options.steady_times)
+    if reason is None and verdict.aggregates is not None and rows:
+        reason = verdict.aggregates.reason(rows[0])
     return verdict if reason is None else replace(verdict, kind=FactKind.CHECKED, reason=reason)
 
 

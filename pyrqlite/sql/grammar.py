@@ -2,6 +2,7 @@
 
     SELECT items FROM table [[INNER | LEFT [OUTER] | CROSS] JOIN table ON pred]...
         [WHERE pred] [ORDER BY columns] [LIMIT k [OFFSET m]]
+    SELECT EXISTS (the same)
 
 It is parsed completely, with every name resolved; all else is `Unparsed`, with the reason.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyrqlite.sql.names import KEYWORDS, fold, is_name
 from pyrqlite.sql.schema import Column, Schema, Table
@@ -44,11 +45,12 @@ class ItemKind(enum.Enum):
     CONSTANT = "a literal or a placeholder"
     COUNT = "count(*) or count(column)"
     EXTREME = "max(column) or min(column)"
+    SUM = "sum(column)"
 
     @property
     def aggregates(self) -> bool:
         """Whether it stands for all rows."""
-        return self in (ItemKind.COUNT, ItemKind.EXTREME)
+        return self not in (ItemKind.COLUMN, ItemKind.CONSTANT)
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Query:
-    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens, `condition` those of
-    the first token of WHERE's and of the one behind it; without WHERE both are where it would stand."""
+    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens, `start` that of FROM,
+    `condition` those of the first token of WHERE's and of the one behind it; without WHERE both are where it would
+    stand."""
 
     sources: tuple[Source, ...]
     items: tuple[Item, ...]
     predicate: Predicate
+    start: int
     condition: tuple[int, int]
     order: tuple[Key, ...]
     limit: int | None
@@ -119,7 +123,12 @@ class _Key:
     nulls_first: bool
 
 
-_AGGREGATES = {"COUNT": ItemKind.COUNT, "MAX": ItemKind.EXTREME, "MIN": ItemKind.EXTREME}
+_AGGREGATES = {
+    "COUNT": ItemKind.COUNT,
+    "MAX": ItemKind.EXTREME,
+    "MIN": ItemKind.EXTREME,
+    "SUM": ItemKind.SUM,
+}
 _COMPARISONS = frozenset({"=", "==", "<>", "!=", "<", "<=", ">", ">="})
 _LITERALS = (Kind.STRING, Kind.NUMBER, Kind.BLOB, Kind.PARAMETER)
 _DEEPEST = 50
@@ -190,33 +199,50 @@ class _Parser:
     # The query.
 
     def query(self) -> Query:
-        """SELECT items FROM sources [WHERE] [ORDER BY] [LIMIT]."""
+        """SELECT items FROM sources [WHERE] [ORDER BY] [LIMIT], or SELECT EXISTS (such a query) [AS alias]."""
         self.expect("SELECT")
+        if not self.accept("EXISTS"):
+            query = self.select()
+        else:
+            self.expect("(")
+            self.expect("SELECT")
+            inner = self.select()
+            self.expect(")")
+            self.alias()
+            if inner.limit is not None:
+                raise Unparsed("it looks for a row with a LIMIT")
+            query = replace(inner, items=(Item(ItemKind.CONSTANT),), order=())
+        self.expect_end()
+        return query
+
+    def select(self) -> Query:
+        """A query behind its SELECT."""
         entries = [self.entry()]
         while self.accept(","):
             entries.append(self.entry())
+        start = self.index
         self.expect("FROM")
         self.source()
         while self.at("JOIN", "INNER", "LEFT", "CROSS"):
             self.join()
-        start = self.index
+        filtered = self.index
         if self.accept("WHERE"):
-            start = self.index
+            filtered = self.index
             self.condition(0)
-        condition = (start, self.index)
+        condition = (filtered, self.index)
         order = self.order_by() if self.accept("ORDER") else []
         limit, offset = self.limit() if self.accept("LIMIT") else (None, None)
-        self.expect_end()
         items = self.items(entries)
+        keys = (
+            Key(self.ordered(key.name, entries), key.descending, key.nulls_first) for key in order
+        )
         return Query(
             tuple(self.sources),
             tuple(items),
             self.predicate(),
+            start,
             condition,
-            tuple(
-                Key(self.ordered(key.name, entries), key.descending, key.nulls_first)
-                for key in order
-            ),
+            tuple(keys),
             limit,
             offset,
         )
@@ -497,11 +523,23 @@ class _Parser:
 
     def ordered(self, name: _Name, entries: Sequence[_Entry]) -> Ref:
         """The column to sort by. A bare name means an alias of the list before it means a column."""
-        if name.qualifier is None:
-            folded = fold(name.token.name)
-            for entry in entries:
-                if entry.alias == folded:
-                    if entry.name is None or entry.kind is not ItemKind.COLUMN:
-                        raise Unparsed("it sorts by what is no column")
-                    return self.resolve(entry.name)
-        return self.resolve(name)
+        if name.qualifier is not None:
+            return self.resolve(name)
+        folded = fold(name.token.name)
+        meant = []
+        for entry in entries:
+            if entry.kind is None:  # the columns of a star count as aliases
+                meant += [
+                    item.ref
+                    for item in self.starred(entry.star)
+                    if item.ref is not None
+                    and item.ref.column is not None
+                    and fold(item.ref.column.name) == folded
+                ]
+            elif entry.alias == folded:
+                if entry.name is None or entry.kind is not ItemKind.COLUMN:
+                    raise Unparsed("it sorts by what is no column")
+                meant.append(self.resolve(entry.name))
+        if len(set(meant)) > 1:
+            raise Unparsed(f"the name {name.token.name} to sort by is ambiguous")
+        return meant[0] if meant else self.resolve(name)

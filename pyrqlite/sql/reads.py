@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from pyrqlite.sql.aggregates import Aggregates, aggregates_of
 from pyrqlite.sql.boundary import Boundary, boundary_of
 from pyrqlite.sql.grammar import ItemKind, Predicate, Query, Ref, Unparsed, parse_query
 from pyrqlite.sql.impure import Source, sites_are_random
@@ -50,8 +51,7 @@ class ReadVerdict:
     """How a query's result can be checked, and why not better.
 
     For a guarded one: the `tables` whose definitions it relies on, the `width` of the result, the indexes
-    of the columns that are no part of the fact (`apart`), and for one row with extremes the collations by which its
-    values compare: which of several equal values max() and min() give is a matter of the plan.
+    of the columns that are no part of the fact (`apart`), and what to know of one row of `aggregates`.
     """
 
     kind: FactKind
@@ -59,7 +59,7 @@ class ReadVerdict:
     tables: tuple[Table, ...] = ()
     width: int = 0
     apart: frozenset[int] = frozenset()
-    collations: tuple[str, ...] = ()
+    aggregates: Aggregates | None = None
     limit: Limit | None = None
 
     @property
@@ -114,6 +114,9 @@ def _shape(statement: Statement, schema: Schema, steady: Steadiness) -> _Shape:
     reason = _unsteady(query, steady) or literal_reason(query.predicate, steady.steady_times)
     if reason is not None:
         return _Shape(_checked(reason))
+    aggregates = aggregates_of(statement, query)
+    if isinstance(aggregates, str):
+        return _Shape(_checked(aggregates))
     verdict = ReadVerdict(
         FactKind.GUARDED,
         tables=tuple({source.table: None for source in query.sources}),
@@ -123,7 +126,7 @@ def _shape(statement: Statement, schema: Schema, steady: Steadiness) -> _Shape:
             for index, item in enumerate(query.items)
             if item.ref is not None and ref_reason(query, item.ref, steady) is not None
         ),
-        collations=_collations(query),
+        aggregates=aggregates,
     )
     return _with_limit(statement, query, verdict, steady)
 
@@ -152,17 +155,6 @@ def _with_limit(
     if not token.text.isdecimal() or int(token.text) > _MOST_ROWS:
         return _Shape(_checked(_BAD_LIMIT))
     return _Shape(replace(verdict, limit=replace(limit, k=int(token.text))), compared)
-
-
-def _collations(query: Query) -> tuple[str, ...]:
-    if all(item.kind is not ItemKind.EXTREME for item in query.items):
-        return ()
-    return tuple(
-        query.sources[item.ref.source].table.collation(item.ref.column)
-        if item.ref is not None and item.ref.column is not None
-        else "BINARY"
-        for item in query.items
-    )
 
 
 _CHANGES_BY_ITSELF = Source.CLOCK | Source.RANDOM | Source.STATE

@@ -50,6 +50,16 @@ class Column:
         return self.hidden in (2, 3)
 
     @cached_property
+    def stores_numbers(self) -> bool:
+        """Whether a text that looks like a number is stored as one: its affinity is INTEGER, REAL or NUMERIC."""
+        declared = self.declared_type.upper()
+        if "INT" in declared:
+            return True
+        if declared in ("", "ANY"):  # in a STRICT table ANY has no affinity, elsewhere NUMERIC
+            return False
+        return not any(part in declared for part in ("CHAR", "CLOB", "TEXT", "BLOB"))
+
+    @cached_property
     def default_source(self) -> Source:
         """What its DEFAULT reads beside constants."""
         return sources_of(self.default) if self.default is not None else Source.NONE

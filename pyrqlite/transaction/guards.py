@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyrqlite.sql.aggregates import Aggregates
+from pyrqlite.sql.grammar import ItemKind
 from pyrqlite.sql.parameters import Value, bind
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, remembered
@@ -79,25 +81,44 @@ def _rows_guard(statement: Statement, width: int, apart: frozenset[int], several
     )
 
 
-def extremes_guard(
+def aggregates_guard(
     statement: Statement,
     values: list[Value],
-    collations: tuple[str, ...],
+    aggregates: Aggregates,
     row: Sequence[Value],
     number: int,
 ) -> Item:
-    """Fails where the one row of a query is no longer equal to `row`, by these collations."""
-    bound = bind(row, adapt)
-    first = statement.placeholders.count + 1
-    wanted = " AND ".join(
-        f"c{place} IS {bound.templates.get(place, '{}').format(f'?{first + place - 1}')} COLLATE {collation}"
-        for place, collation in enumerate(collations, 1)
+    """Fails where the one row of a query is no longer equal to `row`."""
+    if aggregates.base is not None:
+        statement = aggregates.base
+        values = values[: statement.placeholders.count]  # without that of a LIMIT
+    bound, first = bind(row, adapt), statement.placeholders.count
+    cells = _SUMMED if aggregates.base is not None else {}
+    conditions = []
+    for place, (kind, collation) in enumerate(
+        zip(aggregates.kinds, aggregates.collations, strict=True), 1
+    ):
+        cell = cells.get(kind, "c{0}").format(place)
+        value = bound.templates.get(place, "{}").format(f"?{first + place}")
+        conditions.append(f"{cell} IS {value} COLLATE {collation}")
+    rows = packing.rows_as_q(statement, len(row))
+    equal = " AND ".join(conditions)
+    if aggregates.base is None:
+        equal = f"count(*) FROM _pyrqlite_q WHERE {equal}"
+    fail = _FAIL.format(tag=first + len(row) + 1)
+    return item(
+        f"SELECT CASE WHEN ({rows} SELECT {equal}) IS NOT 1 {fail}",
+        [*values, *bound.values, conflict_tag(number)],
     )
-    text = (
-        f"SELECT CASE WHEN ({packing.rows_as_q(statement, len(collations))} SELECT count(*) FROM _pyrqlite_q "
-        f"WHERE {wanted}) IS NOT 1 {_FAIL.format(tag=first + len(row))}"
-    )
-    return item(text, [*values, *bound.values, conflict_tag(number)])
+
+
+# Of integers alone, which are added up exactly; and in one order, so that an overflow on the way is one everywhere.
+_SUMMED = {
+    ItemKind.COUNT: "(SELECT count(c{0}) FROM _pyrqlite_q)",
+    ItemKind.SUM: "(SELECT CASE WHEN count(c) IS count(c) FILTER (WHERE typeof(c) = 'integer') "
+    "THEN sum(c) FILTER (WHERE typeof(c) = 'integer') ELSE 'other' END "
+    "FROM (SELECT c{0} AS c FROM _pyrqlite_q ORDER BY 1 LIMIT -1))",
+}
 
 
 def count_guard(changes: int, last_insert_rowid: int | None, number: int) -> Item:

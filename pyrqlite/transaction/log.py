@@ -95,9 +95,10 @@ class ReadEntry:
     def guard(self, number: int) -> Item:
         """The guard of this fact."""
         statement, values = self.query.statement, list(self.query.values)
-        if self.verdict.collations and self.rows:
+        aggregates = self.verdict.aggregates
+        if aggregates is not None and self.rows:
             [row] = packing.unpack_rows(self.seen, self.width)
-            return guards.extremes_guard(statement, values, self.verdict.collations, row, number)
+            return guards.aggregates_guard(statement, values, aggregates, row, number)
         return guards.rows_guard(
             statement, values, self.width, self.apart, self.seen, self.rows, number
         )

@@ -73,7 +73,18 @@ CASES = {
     "a limit in any order": Case(
         rows("SELECT a FROM t LIMIT 1"), ("UPDATE t SET a = a + 1",), C
     ),
-    "a sum": Case(rows("SELECT sum(a) FROM t"), ("UPDATE t SET a = 0 WHERE id = 1",), C),
+    "a sum": Case(
+        rows("SELECT sum(a), count(*) FROM t WHERE b <> 'y' LIMIT ?", 1),
+        ("UPDATE t SET a = 0 WHERE id = 1",),
+    ),
+    "a sum of nothing": Case(
+        rows("SELECT sum(n) FROM u WHERE name = 'q'"), ("UPDATE u SET name = 'q' WHERE id = 1",)
+    ),
+    "a sum that is the same by numbers of another type": Case(
+        rows("SELECT sum(a) FROM t"),
+        ("UPDATE t SET a = 9.5 WHERE id = 1", "UPDATE t SET a = 20.5 WHERE id = 2"),
+    ),
+    "a total": Case(rows("SELECT total(a) FROM t"), ("UPDATE t SET a = 0 WHERE id = 1",), C),
     "a LIKE": Case(
         rows("SELECT id FROM t WHERE b LIKE 'x%'"), ("UPDATE t SET b = 'xx' WHERE id = 3",), C
     ),
@@ -102,10 +113,11 @@ CASES = {
         rows("SELECT b FROM t WHERE id < ? ORDER BY b, a LIMIT ?", 9, 2),
         ("UPDATE t SET b = 'xx' WHERE id = 3",),
     ),
+    "existence": Case(
+        rows("SELECT EXISTS (SELECT 1 FROM t WHERE a = 99)"), ("INSERT INTO t VALUES (9, 99, 'x')",)
+    ),
     "a subquery": Case(
-        rows("SELECT EXISTS (SELECT 1 FROM t WHERE a = 99)"),
-        ("INSERT INTO t VALUES (9, 99, 'x')",),
-        C,
+        rows("SELECT (SELECT a FROM t WHERE a = 99)"), ("INSERT INTO t VALUES (9, 99, 'x')",), C
     ),
     "a union": Case(
         rows("SELECT a FROM t UNION SELECT n FROM u"), ("UPDATE u SET n = 77 WHERE id = 1",), C

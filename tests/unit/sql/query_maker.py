@@ -133,6 +133,8 @@ class QueryMaker:
         if self.chance(5):
             text += self.rng.choice([" GROUP BY a", " HAVING 1", " GROUP BY id"])
         text += self.order() + self.limit()
+        if self.chance(5):
+            text = f"SELECT EXISTS ({text})"
         return text, self.values
 
     def source(self, index: int) -> str:
@@ -170,7 +172,7 @@ class QueryMaker:
 
     def aggregate(self) -> str:
         column = self.column(steady=self.chance(80))
-        name = self.rng.choice(["count", "max", "min", "MAX"])
+        name = self.rng.choice(["count", "max", "min", "MAX", "sum", "sum"])
         if self.chance(10):
             return self.value()
         return self.rng.choice(
@@ -238,11 +240,11 @@ class QueryMaker:
         return "NOT " if self.chance(35) else ""
 
     def order(self) -> str:
-        if not self.chance(40):
+        if not self.chance(50):
             return ""
         keys = [self.column(steady=self.chance(80)) for _ in range(self.rng.choice([1, 2]))]
-        if self.shown and self.chance(50):
-            keys[0] = self.rng.choice(self.shown)
+        if self.shown and self.chance(60):
+            return f" ORDER BY {self.rng.choice(self.shown)}{self.rng.choice(['', ' DESC'])}"
         if len(self.sources) == 1 and self.chance(60):
             keys.append({"t": "id", "u": "k", "w": "b"}[self.sources[0][0]])
         suffixes = ["", "", " ASC", " DESC", " DESC NULLS FIRST", " NULLS LAST"]
@@ -253,7 +255,7 @@ class QueryMaker:
     def limit(self) -> str:
         if not self.chance(35):
             return ""
-        k = self.rng.choice([0, 1, 2, 3, 21, -1, 2**63 - 2])
+        k = self.rng.choice([0, 1, 1, 2, 2, 3, 21, -1, 2**63 - 2])
         if self.chance(50):
             self.values.append(k)
             text = " LIMIT ?"

@@ -62,6 +62,8 @@ def judge(sql: str, *values: Value, steady_times: bool = False) -> ReadVerdict:
         "SELECT rowid, oid, _rowid_ FROM t WHERE RowId > 5",
         "SELECT 1 AS a, 'x', (NULL) q, -1.5, x'00', ?, b FROM t WHERE a = ?",
         "SELECT max(a), MIN ( t.b ) AS m, count(*), 1 FROM t WHERE a > 1",
+        "SELECT sum(id) s, count(b) FROM t WHERE a > 1",
+        "SELECT EXISTS (SELECT * FROM t JOIN u ON id = n WHERE a > 1 ORDER BY b) AS anon_1",
         'SELECT key, "odd name", "true" FROM u WHERE key = 5 AND "true" = 1',
         "SELECT k FROM u",
         "SELECT a FROM fine",
@@ -77,7 +79,16 @@ def test_guarded(sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("SELECT sum(a) FROM t", "calls sum"),
+        ("SELECT total(a) FROM t", "calls total"),
+        ("SELECT sum(a), max(a) FROM t", "beside sums"),
+        ("SELECT sum(a), 1 FROM t", "beside sums"),
+        ("SELECT sum(a, b) FROM t", "outside"),
+        ("SELECT sum(a) FROM t", "numbers as texts"),
+        ("SELECT sum(b) FROM t", "numbers as texts"),
+        ("SELECT EXISTS (SELECT 1 FROM t LIMIT 1)", "LIMIT"),
+        ("SELECT EXISTS (SELECT 1 FROM t), 1", ", is outside"),
+        ("SELECT NOT EXISTS (SELECT 1 FROM t)", "NOT is outside"),
+        ("SELECT EXISTS (SELECT 1 FROM t WHERE day > 'x')", "declared DATE"),
         ("SELECT max(a, b) FROM t", "outside"),
         ("SELECT max(DISTINCT a) FROM t", "outside"),
         ("SELECT max(*) FROM t", "outside"),
@@ -90,6 +101,8 @@ def test_guarded(sql: str) -> None:
         ("SELECT DISTINCT a FROM t", "DISTINCT"),
         ("SELECT 1 + 1, a FROM t", "+ is outside"),
         ("SELECT 1 AS n FROM t ORDER BY n", "sorts by what is no column"),
+        ("SELECT t.*, id AS a FROM t ORDER BY a LIMIT 1", "to sort by is ambiguous"),
+        ("SELECT id AS a, * FROM t ORDER BY a LIMIT 1", "to sort by is ambiguous"),
         ("SELECT (SELECT 1) FROM t", "SELECT is outside"),
         ("SELECT a FROM t GROUP BY a", "GROUP"),
         ("SELECT a FROM t UNION SELECT a FROM t", "UNION"),
@@ -185,7 +198,7 @@ def test_no_fact_with_a_reason(sql: str, reason: str) -> None:
 
 def test_a_text_that_is_the_name_of_such_a_view_makes_no_difference() -> None:
     assert judge("SELECT a FROM t WHERE a = 'ages'").guarded
-    assert judge("SELECT sum(a) FROM t WHERE a = 'ages'").kind is FactKind.CHECKED
+    assert judge("SELECT total(a) FROM t WHERE a = 'ages'").kind is FactKind.CHECKED
 
 
 def test_reading_a_table_after_in_is_a_fact() -> None:
@@ -270,14 +283,22 @@ def test_no_order_matters_between_constants(sql: str) -> None:
 
 
 def test_extremes_are_compared_by_the_collations_of_their_columns() -> None:
-    assert judge("SELECT max(x), min(y), count(*), 1 FROM w").collations == (
-        "NOCASE",
-        "BINARY",
-        "BINARY",
-        "BINARY",
-    )
-    assert judge("SELECT count(*) FROM w").collations == ()
-    assert judge("SELECT x FROM w").collations == ()
+    aggregates = judge("SELECT max(x), min(y), count(*), 1 FROM w").aggregates
+    assert aggregates is not None
+    assert aggregates.collations == ("NOCASE", "BINARY", "BINARY", "BINARY")
+    assert judge("SELECT count(*) FROM w").aggregates is None
+    assert judge("SELECT x FROM w").aggregates is None
+
+
+def test_sums_are_those_of_the_rows_behind_them() -> None:
+    sql = "SELECT sum(id), count(*), count(q.\"b\") FROM t q WHERE a > ? OR b = 'x' ORDER BY id LIMIT 7"
+    aggregates = judge(sql, 1).aggregates
+    assert aggregates is not None
+    assert aggregates.base is not None
+    assert aggregates.base.text == ('SELECT "q"."id", 1, "q"."b" FROM t q WHERE a > ? OR b = \'x\'')
+    assert aggregates.reason((3, 1, 1)) is None
+    assert aggregates.reason((None, 0, 0)) is None
+    assert aggregates.reason((3.0, 1, 1)) is not None
 
 
 Narrowed = tuple[str, list[Value]] | None
