@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from pyrqlite.cluster.cluster import Cluster, wire
@@ -72,12 +72,11 @@ class EmbeddedCarrier:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._thread = ThreadPoolExecutor(1, "pyrqlite-embedded")
-        self._call: Future[Response] | None = None
 
     async def send(self, node: Node, request: Request) -> Response:
         """The answer; raises NotSent where the connection was closed."""
         try:
-            self._call = call = self._thread.submit(self._transport.send, node, request)
+            call = self._thread.submit(self._transport.send, node, request)
         except RuntimeError as error:
             raise NotSent("the connection was closed") from error
         try:
@@ -88,7 +87,7 @@ class EmbeddedCarrier:
             raise
 
     async def close(self) -> None:
-        """Wait for a call that was cancelled."""
+        """Wait for calls that were cancelled."""
+        behind_them = self._thread.submit(bool)
         self._thread.shutdown(wait=False)
-        if self._call is not None and not self._call.done():
-            await asyncio.gather(asyncio.wrap_future(self._call), return_exceptions=True)
+        await asyncio.wait([asyncio.wrap_future(behind_them)])

@@ -56,7 +56,7 @@ class AiohttpTransport:
             try:
                 return await self._exchange(node, request, body)
             except (ClientError, OSError, asyncio.TimeoutError, UnicodeError) as error:
-                if body.found_closed:
+                if body.found_unfit:
                     continue
                 if body.failure is not None:
                     raise body.failure from body.failure.__cause__
@@ -82,6 +82,10 @@ class AiohttpTransport:
             ssl=self._context() if node.scheme == "https" else True,
             timeout=_timeout(self._wire.connect_timeout, request.timeout),
         )
+        if not body.left:  # it was there before the request, and is none to it
+            answer.close()
+            body.found_unfit = True
+            raise OSError("something came before the request was sent")
         if request.download is None or answer.status != 200:
             return Response(answer.status, answer.headers, await answer.read(), node)
         try:
@@ -151,7 +155,7 @@ class _Body(Payload):
     """A request's body, which knows whether any of it has left.
 
     A node does nothing for a head without its body. A kept connection that the node has closed meanwhile gets
-    nothing: `found_closed` says so, and the request can go on another.
+    nothing: `found_unfit` says so, and the request can go on another.
     """
 
     def __init__(self, request: Request, new: set[int], in_use: set[int]) -> None:
@@ -164,7 +168,7 @@ class _Body(Payload):
         self.number = -1  # of the socket
         self.wanted = request.method != "GET" or bool(request.body)
         self.left = not self.wanted
-        self.found_closed = False
+        self.found_unfit = False
         # What the upload raised: aiohttp would make an error of the network of it.
         self.failure: BaseException | None = None
 
@@ -176,8 +180,10 @@ class _Body(Payload):
         if self.left:
             raise OSError("a request is sent once")
         transport: asyncio.Transport | None = getattr(writer, "transport", None)
-        if transport is not None and self._is_closed(transport.get_extra_info("socket")):
-            self.found_closed = True
+        # What came behind the last answer may be in the hands of aiohttp already.
+        unfit = getattr(getattr(writer, "protocol", None), "should_close", False)
+        if transport is not None and (unfit or self._is_closed(transport.get_extra_info("socket"))):
+            self.found_unfit = True
             raise OSError("the node has closed the connection")
         self.left = True
         self._in_use.add(self.number)

@@ -17,7 +17,7 @@ from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
 from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, Watch, failed_exchange
 from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
-from pyrqlite.transports.answer import Head
+from pyrqlite.transports.arriving import Head
 from pyrqlite.transports.idle import Idle
 from pyrqlite.transports.silence import GivenUp, next_pause
 
@@ -204,7 +204,7 @@ class _Sink:
         status = [line for line in self._head if line.startswith(b"HTTP/")][-1].split()[1]
         if status == b"200":
             length = Head(self._head).get("content-length", "")
-            self._download.begin(int(length) if length.isdigit() else None)
+            self._download.begin(int(length) if length.isdecimal() else None)
             self._begun = True
         return self._begun
 

@@ -20,8 +20,7 @@ from pyrqlite.cluster.node import Node
 from pyrqlite.errors import NotSupportedError
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, Watch
 from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
-from pyrqlite.transports.answer import Answer
-from pyrqlite.transports.arriving import Arriving, BadAnswer
+from pyrqlite.transports.arriving import Answer, Arriving, BadAnswer
 from pyrqlite.transports.silence import GivenUp, next_pause
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class LoopTransport:
         except BaseException:
             line.give_up()
             raise
-        if answer.reusable and not self._closed:
+        if answer.reusable and line.has_sent_all and not self._closed:
             self._idle.setdefault(node, []).append(line)
         else:
             line.close()
@@ -121,6 +120,9 @@ class LoopTransport:
         except (OSError, asyncio.TimeoutError, UnicodeError) as error:
             line.give_up()
             raise NotSent(str(error) or type(error).__name__) from error
+        if self._closed:  # meanwhile
+            line.give_up()
+            raise NotSent("the connection was closed")
         return line
 
     def _context(self) -> ssl.SSLContext:
@@ -135,10 +137,12 @@ class LoopTransport:
         lines = list(self._lines)
         for line in lines:
             line.close()
-        for line in lines:
-            await line.gone
-        if self._streaming is not None:
-            await self._streaming.close()
+        try:
+            for line in lines:
+                await line.gone
+        finally:
+            if self._streaming is not None:
+                await self._streaming.close()
 
 
 def aiohttp_transport(wire: Wire) -> AiohttpTransport:
@@ -192,7 +196,8 @@ class _Line(asyncio.Protocol):
                 try:
                     return await self._waiter
                 except asyncio.TimeoutError:
-                    if watch is None:
+                    # The kernel gives up a connection with an error of this class too.
+                    if watch is None or self._transport.is_closing():
                         raise
                     await self._look_at_others(timeout, watch)
         finally:
@@ -228,9 +233,14 @@ class _Line(asyncio.Protocol):
             return False
         return not wait_for_read(self._socket, timeout=0.0)
 
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether nothing of a request still waits to be sent, though its answer is there."""
+        return self._transport is not None and self._transport.get_write_buffer_size() == 0
+
     def close(self) -> None:
-        """Close in good order; with a reset where an answer is awaited."""
-        if self._waiter is not None or self._transport is None:
+        """Close in good order; with a reset where an answer is awaited, or not even the request is done."""
+        if self._waiter is not None or self._transport is None or not self.has_sent_all:
             self.give_up()
         elif self._transport.get_extra_info("ssl_object") is None:
             self._transport.close()

@@ -55,7 +55,7 @@ class RequestsTransport:
                 timeout=(wire.connect_timeout, request.timeout),
                 allow_redirects=False,
                 auth=_keep if "Authorization" in wire.headers else None,
-                stream=request.download is not None,
+                stream=True,
                 **options,  # type: ignore[arg-type]
             )
             body = _read(response, request)
@@ -95,11 +95,14 @@ class _Body:
 
 def _read(response: requests.Response, request: Request) -> bytes:
     """The body, unless the request's download has taken it."""
+    if response.status_code < 200:
+        response.close()  # the answer itself may still come, and would be taken for that to another request
+        raise requests.ConnectionError(f"{response.status_code} is no answer yet")
     if request.download is None or response.status_code != 200:
         return response.content
     with response:
         length = response.headers.get("Content-Length", "")
-        request.download.begin(int(length) if length.isdigit() else None)
+        request.download.begin(int(length) if length.isdecimal() else None)
         for piece in response.iter_content(PIECE):
             request.download.write(piece)
     return b""

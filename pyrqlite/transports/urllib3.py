@@ -11,18 +11,23 @@ import contextlib
 import http.client
 import select
 import socket
+import ssl
 import time
+from collections.abc import Iterable
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import NotSent, Request, Response, Upload, Watch, failed_exchange
+from pyrqlite.flow.steps import NotSent, Request, Response, Watch, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import read_answer, take_answer
+from pyrqlite.transports.arriving import BadAnswer
 from pyrqlite.transports.idle import Idle
 from pyrqlite.transports.silence import GivenUp, next_pause
+
+_PIECE = 1 << 18
 
 
 class _Line:
@@ -46,6 +51,8 @@ class _Line:
 
     def _hears(self, seconds: float) -> bool:
         """Whether the node says something, or closes the connection, within so many seconds."""
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True  # what came is no longer the kernel's
         if self._news is not None:
             return bool(self._news.poll(seconds * 1000))
         return wait_for_read(self.sock, seconds)
@@ -58,9 +65,13 @@ class _Line:
             self._timeout = request.timeout
         length = len(body) if upload is None else upload.size
         head = f"{request.method} {request.target}{self._host}{length}{self._headers}"
-        self.sock.sendall(head.encode("latin-1") + body)
-        if upload is not None:
-            self._send_all(upload)
+        data = head.encode("latin-1") + body
+        # A node that refuses answers before it has read all, and then the answer is what counts.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._send_all(data[i : i + _PIECE] for i in range(0, len(data), _PIECE))
+            if upload is not None:
+                upload.begin()
+                self._send_all(iter(upload.read, b""))
 
     def wait(self, timeout: float | None, watch: Watch) -> None:
         """Wait for the answer's first byte; TimeoutError, GivenUp."""
@@ -71,12 +82,9 @@ class _Line:
             if not watch() and not self._hears(0.0):
                 raise GivenUp
 
-    def _send_all(self, upload: Upload) -> None:
-        upload.begin()
-        # A node that refuses answers before it has read all, and then the answer is what counts.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            while piece := upload.read():
-                self.sock.sendall(piece)
+    def _send_all(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:  # each of them may take as long as the time-out says
+            self.sock.sendall(piece)
 
     def reset(self) -> None:
         """Close with a reset, so that the kernel does not go on sending a request that was given up."""
@@ -106,7 +114,7 @@ class Urllib3Transport:
                 answer = read_answer(line.sock, request.method)
             else:
                 answer = take_answer(line.sock, request.download)
-        except (OSError, HTTPError, http.client.HTTPException) as error:
+        except (OSError, HTTPError, BadAnswer, http.client.HTTPException) as error:
             line.reset()
             timed_out = isinstance(error, TimeoutError)
             said = _said(error, request.timeout)

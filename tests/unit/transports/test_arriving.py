@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
+import socket
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pyrqlite.transports.answer import Answer
-from pyrqlite.transports.arriving import Arriving, BadAnswer
-from tests.unit.transports.test_answer import BODIES, FIRST_LINES, HEADERS, Read, by_library
+from pyrqlite.transports.arriving import Answer, Arriving, BadAnswer
 
+Read = tuple[int, bytes, str | None] | type[Exception]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -39,24 +40,86 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(ends) if start < end]
 
 
+def by_library(data: bytes, method: str) -> Read:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_WR)
+        response = http.client.HTTPResponse(ours, method=method)
+        try:
+            response.begin()
+            return response.status, response.read(), response.headers.get("x-a")
+        except (OSError, http.client.HTTPException) as error:
+            return type(error)
+        finally:
+            response.close()
+
+
+FIRST_LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 503",
+        b"http/1.1 200 OK",
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 204 No",
+        b"HTTP/1.1 304 Not",
+        b"HTTP/1.1 20011 OK",
+    ]
+)
+HEADERS = st.sampled_from(
+    [
+        b"Content-Length: 5",
+        b"content-length:5",
+        b"CONTENT-LENGTH:\t5 ",
+        b"Content-Length: 0",
+        b"Content-Length: 12",
+        b"Content-Length: +5",
+        b"Content-Length: 5_0",
+        b"Content-Length: -5",
+        b"Content-Length: \xb2",
+        b"Content-Length: " + b"1" * 5000,
+        b"Content-Length:",
+        b"Content-Length:\r\n 5",
+        b"Content-Length: 5\r\n 0",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: identity",
+        b"Transfer-Encoding: xchunked",
+        b"Connection: close",
+        b"X-A: one",
+        b"x-a:two",
+        b"X-B: a\r\n\tContent-Length: 3",
+        b"X-Content-Length: 1",
+    ]
+)
+BODIES = st.sampled_from(
+    [
+        b"",
+        b"abc",
+        b"abcde",
+        b"abcdefghijkl",
+        b"5\r\nabcde\r\n0\r\n\r\n",
+        b"\r\n\r\n",
+        b"abcde\r\n\r\n",
+    ]
+)
 PLACES = st.lists(st.integers(0, 200), max_size=6)
-# What a node or a proxy may say; of what none says, the two may think differently.
-SENSIBLE = FIRST_LINES.filter(lambda line: line[9:12].isdigit() and line[9:] != b"99 OK")
 
 
-@given(SENSIBLE, st.lists(HEADERS, max_size=3), BODIES, st.sampled_from(["POST", "HEAD"]), PLACES)
+@given(
+    FIRST_LINES, st.lists(HEADERS, max_size=4), BODIES, st.sampled_from(["POST", "HEAD"]), PLACES
+)
 @example(
     b"HTTP/1.1 200 OK", [b"Transfer-Encoding: chunked"], b"5\r\nabcde\r\n0\r\n\r\n", "POST", []
 )
 def test_as_the_library_reads_it(
     first: bytes, headers: Sequence[bytes], body: bytes, method: str, places: Sequence[int]
 ) -> None:
+    """Where it takes something for an answer that leaves doubt, we may see none."""
+    if first[9:12] in (b"204", b"304"):  # which has no body; the library would wait for chunks
+        headers = [header for header in headers if not header.startswith(b"Transfer-Encoding")]
     data = b"\r\n".join([first, *headers, b"", body])
-    ours, theirs = by_us(cut(data, places), method), by_library(data, method)
-    if isinstance(theirs, tuple) and isinstance(ours, tuple):
-        assert ours == theirs
-    else:
-        assert not isinstance(ours, tuple), "the library sees that it is no answer"
+    ours = by_us(cut(data, places), method)
+    assert ours in (by_library(data, method), BadAnswer)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5), PLACES)
@@ -69,6 +132,12 @@ def test_chunks(chunks: Sequence[bytes], places: Sequence[int]) -> None:
     for end in range(len(data)):
         with pytest.raises(BadAnswer):
             arrived([data[:end]])
+
+
+def test_a_length_beside_chunks_is_not_trusted_twice() -> None:
+    head = CHUNKED[:-2] + b"Content-Length: 1\r\n\r\n"
+    answer = arrived([head + b"1\r\na\r\n0\r\n\r\n"])
+    assert (answer.body, answer.reusable) == (b"a", False)
 
 
 @given(PLACES)
@@ -87,10 +156,19 @@ def test_the_same_wherever_it_is_cut(places: Sequence[int]) -> None:
         b"SSH-2.0",
         b"HTTP/2 200\r\n\r\n",
         b"HTTP/1.1 2x0 OK\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nabcde",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"1" * 5000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         CHUNKED + b"five\r\n",
         CHUNKED + b"-1\r\n",
         CHUNKED + b"2\r\nabc\r\n",
+        CHUNKED + b"1" * (1 << 17),
+        CHUNKED + b"0\r\nX: " + b"x" * (1 << 17),
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * (1 << 17),
     ],
 )
@@ -114,6 +192,7 @@ def test_many_small_pieces_of_a_large_answer() -> None:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n", False),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: Keep-Alive\r\n", True),
         (b"HTTP/1.1 200 OK\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n", True),
     ],
 )
 def test_whether_the_connection_can_go_on(head: bytes, reusable: bool) -> None:

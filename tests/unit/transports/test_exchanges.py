@@ -120,8 +120,9 @@ class TestAnswers:
             b"HTTP/1.0 200 OK\r\n\r\nabcde",
             b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcde",
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde",
+            b"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 2\r\nContent-Length: 5\r\n\r\nabcde",
         ],
-        ids=["chunked", "length", "no reason", "http10", "until the end", "interim"],
+        ids=["chunked", "length", "no reason", "http10", "until the end", "interim", "folded"],
     )
     def test_framing(self, make: MakeTransport, data: bytes) -> None:
         with SocketServer([raw(data)]) as server:
@@ -131,6 +132,35 @@ class TestAnswers:
         data = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde"
         with SocketServer([together(*[raw(bytes([byte])) for byte in data])]) as server:
             assert post(make(), server).body == b"abcde"
+
+    @pytest.mark.parametrize("status", ["103 Early Hints", "102 Processing"])
+    def test_interim_answers_are_none(self, make: MakeTransport, status: str) -> None:
+        """Some libraries take them for the answer, which would then be taken for that to the next request."""
+        interim = raw(f"HTTP/1.1 {status}\r\nLink: </x>\r\n\r\n".encode())
+        script = [together(interim, answer(b"first")), answer(b"second")]
+        with SocketServer(script, [answer(b"second")]) as server:
+            transport = make()
+            with contextlib.suppress(AnswerLost):
+                assert post(transport, server).body == b"first"
+            assert post(transport, server).body == b"second"
+
+    @pytest.mark.parametrize("name", ["urllib3", "curl", "loop"])
+    def test_answer_that_does_not_wait_for_the_request(self, make: MakeTransport) -> None:
+        """A node refuses without having read a large body, and then ends the connection."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            hasty = Node("http", "127.0.0.1", listener.getsockname()[1])
+
+            def refuse() -> None:
+                accepted, _ = listener.accept()
+                with accepted:
+                    accepted.recv(65536)
+                    accepted.sendall(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno")
+
+            thread = threading.Thread(target=refuse)
+            thread.start()
+            response = make().send(hasty, Request("POST", "/", b"x" * (1 << 25), False, 5.0))
+            thread.join()
+        assert (response.status, response.body) == (401, b"no")
 
 
 class TestKeptConnections:

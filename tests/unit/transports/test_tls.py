@@ -11,7 +11,15 @@ from pyrqlite.errors import Error
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, TransportError
 from pyrqlite.transports import Transport, Wire, make_transport
 from tests.unit.transports.conftest import Certificates, MakeTransport
-from tests.unit.transports.socket_server import SocketServer, answer, no_tls, nothing, reset
+from tests.unit.transports.socket_server import (
+    SocketServer,
+    answer,
+    no_tls,
+    nothing,
+    raw,
+    reset,
+    together,
+)
 
 
 def post(transport: Transport, server: SocketServer) -> Response:
@@ -84,6 +92,19 @@ def test_missing_files_are_named(
     with SocketServer([answer()], tls=certificates.server) as server, refused:
         post(make(**files), server)
     assert server.received == []
+
+
+@pytest.mark.parametrize("name", ["urllib3", "requests", "loop", "aiohttp"])
+def test_garbage_behind_an_answer(make: MakeTransport, certificates: Certificates) -> None:
+    """Where it comes in one record with the answer's end, the system knows of nothing more to read; only curl
+    could, and does not tell."""
+    rest = b"first" + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"
+    head = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+    script = [together(head, raw(rest)), answer(b"second")]
+    with SocketServer(script, [answer(b"second")], tls=certificates.server) as server:
+        transport = make(ca_cert=str(certificates.ca))
+        assert post(transport, server).body == b"first"
+        assert post(transport, server).body == b"second"
 
 
 @pytest.mark.parametrize("end", [no_tls, nothing, reset])
