@@ -103,7 +103,7 @@ class BaseConnection(Generic[C]):
         level = "AUTOCOMMIT" if name is None else name
         work = _work(dataclasses.replace(self.options, isolation_level=level, autocommit=False))
         self._work.autocommit, self._work.isolation = work.autocommit, work.isolation
-        self._work.log = None
+        self._work.drop()
 
     @property
     def defaults(self) -> CallOptions:
@@ -203,7 +203,7 @@ class BaseConnection(Generic[C]):
             return None
         if self._work.log is not None:
             self._warn_of_loss(self._work.log)
-        self._work.log = None
+        self._work.drop()
         return session.cluster
 
     def _warn_of_loss(self, log: Log) -> None:

@@ -110,7 +110,9 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
             raise ProgrammingError(
                 "a transaction is open: await set_autocommit(True), which commits it"
             )
-        self._work.autocommit, self._work.log = value, None if value else self._work.log
+        self._work.autocommit = value
+        if value:
+            self._work.drop()
 
     async def set_autocommit(self, value: bool) -> None:
         """Apply each statement at once, or no longer; True commits what is open."""
@@ -126,10 +128,10 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
         block = open_block(session)
         try:
             yield
+            await self.run(close_block(session, block))
         except BaseException:
             abandon_block(session, block)
             raise
-        await self.run(close_block(session, block))
 
     @asynccontextmanager
     async def pipeline(self) -> AsyncIterator[None]:

@@ -112,7 +112,7 @@ def rollback(session: Session) -> None:
     work = session.work
     if work.log is not None and isinstance(work.log.failed, SerializationError):
         _note_conflict(session)
-    work.log = None
+    work.drop()
     work.ended = True
 
 

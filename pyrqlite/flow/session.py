@@ -141,6 +141,12 @@ class Work:
         """Whether nobody looks at results."""
         return self.pipelines > 0
 
+    def drop(self) -> None:
+        """Forget the open transaction, if there is one."""
+        if self.log is not None:
+            self.log.dropped = True
+        self.log = None
+
 
 class Session(NamedTuple):
     """The cluster, the options that shape what is sent to it, and what the connection remembers.

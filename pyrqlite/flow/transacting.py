@@ -461,6 +461,10 @@ def _speculate_behind(
     runs = _runs(session, log)
     earlier = [item for run in runs for item in run.replayed()]
     results = yield from speculate(session, [*earlier, *items])
+    if log.dropped:
+        raise OperationalError(
+            "the transaction was rolled back, by another task, while this statement ran: it has no effect"
+        )
     place = 0
     for run in runs:
         count = len(run.replayed())

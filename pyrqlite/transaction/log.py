@@ -264,8 +264,8 @@ class Log:
     is DDL.
 
     `explicit` says that BEGIN (or the savepoint `outermost`) has opened it; `failed` that only a rollback can
-    follow. `undone` are the entries up to each end that ROLLBACK TO has cut off: what was seen there is not
-    forgotten.
+    follow; `dropped` that it was rolled back, which a statement that runs meanwhile has to notice. `undone` are
+    the entries up to each end that ROLLBACK TO has cut off: what was seen there is not forgotten.
     """
 
     isolation: Isolation
@@ -278,6 +278,7 @@ class Log:
     marks: list[tuple[str, int]] = field(default_factory=list)
     undone: list[list[Entry]] = field(default_factory=list)
     failed: Exception | None = None
+    dropped: bool = False
     # The triggers by which facts were judged, as one text for each schema that was known.
     trigger_texts: dict[str | None, None] = field(default_factory=dict)
     schema: Schema | None = None  # behind the transaction's own DDL

@@ -236,3 +236,47 @@ def test_same_connection_in_many_tasks(url: str) -> None:
                 assert await ask(7) == (7,)
 
     asyncio.run(main())
+
+
+def test_block_that_ends_while_another_task_works_in_it(url: str) -> None:
+    """Its commit is refused: then it is rolled back, and what comes later is no part of it."""
+
+    async def main() -> None:
+        async with aio.connect(url, autocommit=True) as connection:
+
+            async def block() -> None:
+                async with connection.transaction():
+                    await connection.execute("INSERT INTO t VALUES (2, 2)")
+                    insert = connection.execute("INSERT INTO t VALUES (3, 3)")
+                    others.append(asyncio.ensure_future(insert))
+                    await asyncio.sleep(0)
+
+            with pytest.raises(pyrqlite.ProgrammingError, match="is for one task"):
+                await block()
+            assert not connection.in_transaction
+            with pytest.raises(pyrqlite.OperationalError, match="it has no effect"):
+                await others[0]
+            await connection.execute("INSERT INTO t VALUES (4, 4)")
+        assert await stored(url) == [(1, 0), (4, 4)]
+
+    others: list[asyncio.Future[Any]] = []
+    asyncio.run(main())
+
+
+def test_transaction_that_is_dropped_under_a_statement(url: str) -> None:
+    """Who runs it is not told that it was done."""
+
+    async def main() -> None:
+        connection = await aio.connect(url)
+        ends: list[Any] = [connection.rollback, lambda: setattr(connection, "autocommit", True)]
+        for end in ends:
+            statement = asyncio.ensure_future(connection.execute("INSERT INTO t VALUES (2, 2)"))
+            await asyncio.sleep(0)
+            ended = end()
+            if ended is not None:
+                await ended
+            with pytest.raises(pyrqlite.OperationalError, match="it has no effect"):
+                await statement
+        await connection.close()
+
+    asyncio.run(main())
