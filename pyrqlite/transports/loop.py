@@ -123,6 +123,8 @@ class LoopTransport:
         if self._closed:  # meanwhile
             line.give_up()
             raise NotSent("the connection was closed")
+        if not line.gone.done():
+            self._lines.add(line)
         return line
 
     def _context(self) -> ssl.SSLContext:
@@ -185,6 +187,8 @@ class _Line(asyncio.Protocol):
     ) -> Answer:
         """The answer; OSError, BadAnswer, TimeoutError where no whole one comes."""
         assert self._transport is not None
+        if self._transport.is_closing():
+            raise NotSent("the node has closed the connection")
         self._arriving = Arriving(method)
         self._waiter = self._loop.create_future()
         self._transport.write(data)
@@ -265,7 +269,6 @@ class _Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._socket: socket.socket = transport.get_extra_info("socket")
-        self._lines.add(self)
         if self._given_up:
             self.give_up()
 

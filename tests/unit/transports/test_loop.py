@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from pyrqlite.aio.carriers import EmbeddedCarrier
 from pyrqlite.cluster.node import Node
@@ -92,6 +93,40 @@ def test_closed_while_it_connects() -> None:
     with SocketServer([answer()]) as server:
         run(main())
         assert server.received == []
+
+
+@pytest.mark.parametrize("run_in", [asyncio.run, uvloop.run])
+def test_cancelled_while_it_connects(run_in: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    """At whichever turn of the loop: a loop may then never say that the connection is gone."""
+
+    async def main() -> None:
+        for count in range(12):
+            transport = LoopTransport(Wire({}, SECONDS))
+            sending = asyncio.ensure_future(transport.send(node(server), post()))
+            await turns(count)
+            sending.cancel()
+            await asyncio.wait([sending])
+            assert sending.cancelled()
+            await asyncio.wait_for(transport.close(), SECONDS)
+
+    with SocketServer(*[[silence]] * 12) as server:
+        run_in(main())
+
+
+def test_connection_that_ends_before_it_is_used() -> None:
+    """The node has closed it, and nobody will say so once more."""
+
+    async def main(listener: socket.socket) -> None:
+        transport = LoopTransport(Wire({}, SECONDS))
+        line = await transport._connected(Node("http", "127.0.0.1", listener.getsockname()[1]))
+        listener.accept()[0].close()
+        await line.gone
+        with pytest.raises(NotSent):
+            await line.exchange(b"POST / HTTP/1.1\r\n\r\n", "POST", None, None)
+        await transport.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run(main(listener))
 
 
 def test_connection_that_the_kernel_gives_up() -> None:
