@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrqlite.aio.connection import AsyncConnection
 from pyrqlite.connecting import way_in
+from pyrqlite.errors import ProgrammingError
 from pyrqlite.options import Options
 
 
@@ -25,7 +26,17 @@ class Connecting:
     async def _open(self) -> AsyncConnection:
         return AsyncConnection(self._options)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"there is no connection yet that could have {name!r}: `connection = await connect(...)`, or "
+                "`async with connect(...) as connection`"
+            )
+
     async def __aenter__(self) -> AsyncConnection:
+        if self._connection is not None:
+            raise ProgrammingError("this connection is open already: connect() once more")
         self._connection = await self._open()
         return self._connection
 
@@ -35,11 +46,12 @@ class Connecting:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._connection is not None
+        connection, self._connection = self._connection, None
+        assert connection is not None
         try:
-            await self._connection.__aexit__(exc_type, exc, traceback)
+            await connection.__aexit__(exc_type, exc, traceback)
         finally:
-            await self._connection.close()
+            await connection.close()
 
 
 connect = way_in(

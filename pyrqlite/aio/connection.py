@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +13,7 @@ from pyrqlite.aio.executor import awaiting, run
 from pyrqlite.base import BaseConnection
 from pyrqlite.cluster import cluster
 from pyrqlite.errors import ProgrammingError
-from pyrqlite.flow.controlling import abandon_block, close_block, open_block
+from pyrqlite.flow.controlling import Block, abandon_block, close_block, open_block
 from pyrqlite.flow.steps import Flow
 from pyrqlite.options import Options
 
@@ -120,25 +119,15 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
             await self.commit()
         self._work.autocommit = value
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    def transaction(self) -> AbstractAsyncContextManager[None]:
         """A block that is committed at its end, or rolled back where an error passes through; inside of
         another transaction it is a savepoint."""
-        session = self.session
-        block = open_block(session)
-        try:
-            yield
-            await self.run(close_block(session, block))
-        except BaseException:
-            abandon_block(session, block)
-            raise
+        return _Transaction(self)
 
-    @asynccontextmanager
-    async def pipeline(self) -> AsyncIterator[None]:
+    def pipeline(self) -> AbstractAsyncContextManager[None]:
         """A block in which writes are only noted: nothing is sent, there are no results, and errors come at the
         commit."""
-        with self._pipeline():
-            yield
+        return _Awaited(self._pipeline())
 
     async def close(self) -> None:
         """Let go of the cluster. Doing it twice is harmless."""
@@ -168,3 +157,53 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
             await self.commit()
         else:
             self._rollback()
+
+
+# Classes, since a loop that ends closes all asynchronous generators at once: those of the blocks before those that
+# stand inside of the blocks.
+
+
+class _Transaction(AbstractAsyncContextManager[None]):
+    """A transaction block."""
+
+    _block: Block
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._session = connection.session
+
+    async def __aenter__(self) -> None:
+        self._block = open_block(self._session)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        committed = False
+        try:
+            if exc_type is None:
+                await self._connection.run(close_block(self._session, self._block))
+                committed = True
+        finally:
+            if not committed:
+                abandon_block(self._session, self._block)
+
+
+class _Awaited(AbstractAsyncContextManager[None]):
+    """A context that needs no waiting, for `async with`."""
+
+    def __init__(self, context: AbstractContextManager[None]) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        self._context.__enter__()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._context.__exit__(exc_type, exc, traceback)

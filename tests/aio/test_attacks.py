@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -261,6 +262,30 @@ def test_block_that_ends_while_another_task_works_in_it(url: str) -> None:
 
     others: list[asyncio.Future[Any]] = []
     asyncio.run(main())
+
+
+def test_generators_that_a_loop_closes_at_its_end(url: str) -> None:
+    """Those that were left inside of a block: the block is rolled back like any other."""
+
+    async def counted(connection: AsyncConnection) -> AsyncIterator[int]:
+        async with connection.transaction(), connection.transaction(), connection.pipeline():
+            for number in range(5):
+                await connection.execute("INSERT INTO t VALUES (?, 0)", (number + 2,))
+                yield number
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: errors.append(context))
+        connection = await aio.connect(url)
+        generator = counted(connection)
+        assert [await anext(generator) for _ in range(2)] == [0, 1]
+        await loop.shutdown_asyncgens()
+        assert not connection.in_transaction
+        await connection.close()
+
+    errors: list[Any] = []
+    asyncio.run(main())
+    assert errors == []
 
 
 def test_transaction_that_is_dropped_under_a_statement(url: str) -> None:

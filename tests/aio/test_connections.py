@@ -67,6 +67,21 @@ class TestOpening:
 
         asyncio.run(main())
 
+    def test_that_is_not_awaited(self, url: str) -> None:
+        with pytest.raises(AttributeError, match="await connect"):
+            aio.connect(url).execute("SELECT 1")  # type: ignore[attr-defined]
+
+    def test_one_at_a_time(self, url: str) -> None:
+        async def main() -> None:
+            connecting = aio.connect(url)
+            async with connecting as connection:
+                with pytest.raises(ProgrammingError, match="open already"):
+                    await connecting.__aenter__()
+            async with connecting as again:
+                assert (connection.closed, again.closed) == (True, False)
+
+        asyncio.run(main())
+
     def test_needs_a_loop(self) -> None:
         with pytest.raises(RuntimeError):
             AsyncConnection(pyrqlite.options.Options())
