@@ -48,10 +48,9 @@ def _shortened(
         return step
     if isinstance(step, Together):
         return step._replace(seconds=min(step.seconds, left))
-    timeout = step.request.timeout
+    request = step.request
+    timeout = left if request.timeout is None else min(request.timeout, left)
     if step.watch is not None:
         watch = step.watch
         step = step._replace(watch=lambda: within(watch(), end - clock(), clock))
-    if timeout is not None and timeout <= left:
-        return step
-    return step._replace(request=step.request._replace(timeout=left))
+    return step._replace(request=request._replace(timeout=timeout, until=end))

@@ -60,7 +60,8 @@ class Request(NamedTuple):
     `repeatable` says that the request may be sent again without harm, even if it arrived before. `timeout`
     is in seconds, for each wait for the node to say something; None waits for ever. `kind` None means ADMIN, or
     WRITE where the request is not repeatable. `at` is the only node that it may be sent to, where it matters.
-    `upload` stands in the place of a body, `download` takes that of the answer. Executors set
+    `upload` stands in the place of a body, `download` takes that of the answer. `until` is when the call has to
+    be over, by time.monotonic(): no longer than that a connection is waited for. Executors set
     `watch`: a transport that can do anything else meanwhile calls it while the node keeps silent (in event loops:
     awaits it), and gives up the exchange where it says False.
     """
@@ -74,6 +75,7 @@ class Request(NamedTuple):
     at: Node | None = None
     upload: Upload | None = None
     download: Download | None = None
+    until: float | None = None
     watch: Watch | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -51,6 +52,13 @@ class Wire:
         for name, value in self.headers.items():
             if "\r" in value or "\n" in value:
                 raise InterfaceError(f"the header {name} has a line break in its value")
+
+    def connect_seconds(self, request: Request) -> float | None:
+        """How long to wait for a connection to send this on."""
+        if request.until is None:
+            return self.connect_timeout
+        left = max(0.001, request.until - time.monotonic())
+        return left if self.connect_timeout is None else min(left, self.connect_timeout)
 
     def make_ssl_context(self) -> ssl.SSLContext:
         """The user's context, or one made from the other options."""

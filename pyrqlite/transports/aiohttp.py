@@ -51,16 +51,17 @@ class AiohttpTransport:
 
     async def send(self, node: Node, request: Request) -> Response:
         """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
+        seconds = self._wire.connect_seconds(request)
         while True:
             body = _Body(request, self._new, self._in_use)
             try:
-                return await self._exchange(node, request, body)
+                return await self._exchange(node, request, body, seconds)
             except (ClientError, OSError, asyncio.TimeoutError, UnicodeError) as error:
                 if body.found_unfit:
                     continue
                 if body.failure is not None:
                     raise body.failure from body.failure.__cause__
-                said = self._said(error, request)
+                said = _said(error, seconds, request.timeout)
                 if not body.left or isinstance(error, _NEVER_CONNECTED):
                     raise NotSent(said) from error
                 timed_out = isinstance(error, asyncio.TimeoutError)
@@ -72,7 +73,9 @@ class AiohttpTransport:
             finally:
                 self._in_use.discard(body.number)
 
-    async def _exchange(self, node: Node, request: Request, body: _Body) -> Response:
+    async def _exchange(
+        self, node: Node, request: Request, body: _Body, seconds: float | None
+    ) -> Response:
         session = self._session or self._open()
         answer = await session.request(
             request.method,
@@ -80,7 +83,7 @@ class AiohttpTransport:
             data=body if body.wanted else None,
             allow_redirects=False,
             ssl=self._context() if node.scheme == "https" else True,
-            timeout=_timeout(self._wire.connect_timeout, request.timeout),
+            timeout=_timeout(seconds, request.timeout),
         )
         if not body.left:  # it was there before the request, and is none to it
             answer.close()
@@ -126,13 +129,6 @@ class AiohttpTransport:
             self._ssl = self._wire.make_ssl_context()
         return self._ssl
 
-    def _said(self, error: BaseException, request: Request) -> str:
-        if isinstance(error, ConnectionTimeoutError):
-            return f"no connection within {self._wire.connect_timeout} s"
-        if isinstance(error, asyncio.TimeoutError):
-            return f"no answer within {request.timeout} s"
-        return str(error) or type(error).__name__
-
     async def close(self) -> None:
         """Let go of all sockets; those on which an answer is awaited are reset, the others closed in good order."""
         self._closed = True
@@ -143,6 +139,14 @@ class AiohttpTransport:
             if number not in self._in_use and idle.fileno() == number:
                 idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_IN_GOOD_ORDER)
         await session.close()
+
+
+def _said(error: BaseException, connect: float | None, answer: float | None) -> str:
+    if isinstance(error, ConnectionTimeoutError):
+        return f"no connection within {connect:.3g} s"
+    if isinstance(error, asyncio.TimeoutError):
+        return f"no answer within {answer} s"
+    return str(error) or type(error).__name__
 
 
 async def _take(answer: ClientResponse, download: Download) -> None:

@@ -21,6 +21,7 @@ from pyrqlite.errors import NotSupportedError
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, Watch
 from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.arriving import Answer, Arriving, BadAnswer
+from pyrqlite.transports.room import Room
 from pyrqlite.transports.silence import GivenUp, next_pause
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class LoopTransport:
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in wire.headers.items())
         self._ssl: ssl.SSLContext | None = None
         self._idle: dict[Node, list[_Line]] = {}
-        self._room: dict[Node, asyncio.Semaphore] = {}
+        self._rooms: dict[Node, Room] = {}
         self._lines: set[_Line] = set()
         self._closed = False
         self._streaming: AiohttpTransport | None = None
@@ -44,18 +45,19 @@ class LoopTransport:
         """The answer, whatever its status; raises NotSent or AnswerLost. Redirects are not followed."""
         if request.upload is not None or request.download is not None:
             return await self._stream().send(node, request)
-        room = self._room.get(node) or self._room.setdefault(node, asyncio.Semaphore(MOST_SOCKETS))
-        try:
-            await room.acquire()
-        except asyncio.CancelledError as error:
-            raise error from NotSent("it was cancelled before it was sent")
+        room = self._rooms.get(node) or self._rooms.setdefault(node, Room(MOST_SOCKETS))
+        await room.enter(request.until)
         try:
             return await self._exchange(node, request)
+        except AnswerLost as error:
+            if isinstance(error.__cause__, GivenUp):
+                room.send_away(str(error))
+            raise
         finally:
-            room.release()
+            room.leave()
 
     async def _exchange(self, node: Node, request: Request) -> Response:
-        line = self._kept(node) or await self._connected(node)
+        line = self._kept(node) or await self._connected(node, request)
         body = request.body or b""
         head = (
             f"{request.method} {request.target} HTTP/1.1\r\nHost: {node.netloc}\r\n"
@@ -97,24 +99,25 @@ class LoopTransport:
             line.give_up()
         return None
 
-    async def _connected(self, node: Node) -> _Line:
+    async def _connected(self, node: Node, request: Request) -> _Line:
         if self._closed:
             raise NotSent("the connection was closed")
         loop = asyncio.get_running_loop()
         line = _Line(loop, self._lines)
         context = self._context() if node.scheme == "https" else None
+        seconds = self._wire.connect_seconds(request)
         # wait_for() of the older Pythons loses a cancellation that comes together with the result.
         connecting = asyncio.ensure_future(
             loop.create_connection(lambda: line, node.host, node.port, ssl=context)
         )
         try:
-            done, _ = await asyncio.wait([connecting], timeout=self._wire.connect_timeout)
+            done, _ = await asyncio.wait([connecting], timeout=seconds)
         except asyncio.CancelledError as error:
             _give_up(connecting, line)
             raise error from NotSent("it was cancelled before it was sent")
         if not done:
             _give_up(connecting, line)
-            raise NotSent(f"no connection within {self._wire.connect_timeout} s")
+            raise NotSent(f"no connection within {seconds:.3g} s")
         try:
             connecting.result()
         except (OSError, asyncio.TimeoutError, UnicodeError) as error:

@@ -52,7 +52,7 @@ class RequestsTransport:
                 f"{node}{request.target}",
                 data=request.body if request.upload is None else _Body(request.upload),
                 headers=dict(wire.headers),
-                timeout=(wire.connect_timeout, request.timeout),
+                timeout=(wire.connect_seconds(request), request.timeout),
                 allow_redirects=False,
                 auth=_keep if "Authorization" in wire.headers else None,
                 stream=True,

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
@@ -105,7 +105,7 @@ class Urllib3Transport:
     def send(self, node: Node, request: Request) -> Response:
         line = self._idle.take(node)
         if line is None or not line.is_quiet:
-            line = self._connected(node, line)
+            line = self._connected(node, line, request)
         try:
             line.send(request)
             if request.watch is not None:
@@ -127,23 +127,25 @@ class Urllib3Transport:
             line.close()
         return Response(answer.status, answer.headers, answer.body, node)
 
-    def _connected(self, node: Node, closed: _Line | None) -> _Line:
+    def _connected(self, node: Node, closed: _Line | None, request: Request) -> _Line:
         """An idle connection that the node has not closed meanwhile, or a new one."""
         while closed is not None:
             closed.close()
             closed = self._idle.take(node)
             if closed is not None and closed.is_quiet:
                 return closed
-        connection = self._new(node)
+        seconds = self._wire.connect_seconds(request)
+        connection = self._new(node, seconds)
         try:
             connection.connect()
         except (OSError, HTTPError) as error:
             connection.close()
-            raise NotSent(_said(error, self._wire.connect_timeout)) from error
+            timed_out = isinstance(error, (TimeoutError, ConnectTimeoutError))
+            said = f"no connection within {seconds:.3g} s" if timed_out else _said(error, seconds)
+            raise NotSent(said) from error
         return _Line(connection, node, self._headers)
 
-    def _new(self, node: Node) -> HTTPConnection:
-        timeout = self._wire.connect_timeout
+    def _new(self, node: Node, timeout: float | None) -> HTTPConnection:
         if node.scheme == "https":
             return HTTPSConnection(
                 node.host, node.port, timeout=timeout, ssl_context=self._wire.make_ssl_context()

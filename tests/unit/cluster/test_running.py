@@ -139,7 +139,9 @@ class Slow(Nodes):
 
 class TestDeadline:
     def test_nothing_happens_within_it(self) -> None:
-        assert Nodes(OK).play(within(exchange(cluster(), WRITE), 5.0)).status == 200
+        nodes = Nodes(OK)
+        assert nodes.play(within(exchange(cluster(), WRITE), 5.0, lambda: 7.0)).status == 200
+        assert nodes.sent[0].request.until == 12.0
 
     def test_time_outs_are_shortened(self) -> None:
         nodes = Nodes(OK)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -331,7 +332,11 @@ class TestNotSent:
         with pytest.raises(NotSent):
             make().send(Node("http", host, 4001), Request("POST", "/", b"", False, 5.0))
 
-    def test_nobody_accepts(self, make: MakeTransport) -> None:
+    @pytest.mark.parametrize("by", ["connect_timeout", "deadline"])
+    def test_nobody_accepts(self, make: MakeTransport, by: str) -> None:
+        began = time.monotonic()
+        until = None if by == "connect_timeout" else began + 0.2
+        seconds = 0.2 if by == "connect_timeout" else 60.0
         with ExitStack() as stack:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
             for _ in range(3):  # fills the queue of those that wait to be accepted
@@ -340,9 +345,11 @@ class TestNotSent:
                 waiting.connect_ex(listener.getsockname())
             port = listener.getsockname()[1]
             with pytest.raises(NotSent):
-                make(connect_timeout=0.2).send(
-                    Node("http", "127.0.0.1", port), Request("POST", "/", b"", False, 5.0)
+                make(connect_timeout=seconds).send(
+                    Node("http", "127.0.0.1", port),
+                    Request("POST", "/", b"", False, 0.2, until=until),
                 )
+        assert time.monotonic() - began < 30.0
 
 
 FORK = """

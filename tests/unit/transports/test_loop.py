@@ -118,7 +118,9 @@ def test_connection_that_ends_before_it_is_used() -> None:
 
     async def main(listener: socket.socket) -> None:
         transport = LoopTransport(Wire({}, SECONDS))
-        line = await transport._connected(Node("http", "127.0.0.1", listener.getsockname()[1]))
+        line = await transport._connected(
+            Node("http", "127.0.0.1", listener.getsockname()[1]), post()
+        )
         listener.accept()[0].close()
         await line.gone
         with pytest.raises(NotSent):
