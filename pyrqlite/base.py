@@ -179,7 +179,7 @@ class BaseConnection(Generic[C]):
         """The flow as it is to be run: where a write was interrupted before, it finds out about that first; and
         it ends with the deadline."""
         session = self.session
-        if session.work.unsettled is not None:
+        if session.work.unsettled:
             flow = once_settled(session, flow)
         deadline = session.options.deadline
         return flow if deadline is None else within(flow, deadline)

@@ -84,34 +84,36 @@ def apply(
 
 
 def _leave_unsettled(session: Session, id: str | None, timeout: float | None) -> None:
-    session.work.unsettled = Unsettled(id, timeout)
+    session.work.unsettled.append(Unsettled(id, timeout))
     session.cluster.schema.renew()  # it may have been DDL
 
 
 def once_settled(session: Session, flow: Flow[T]) -> Flow[T]:
-    """Run `flow` once it is known what has become of a write that was interrupted.
+    """Run `flow` once it is known what has become of writes that were interrupted.
 
-    With an id it is found out: where nothing was applied, nothing ever will be, and the flow runs. Else, and where
-    it was applied, raises OutcomeUnknownError, once, in place of running the flow.
+    With ids it is found out: where nothing was applied, nothing ever will be, and the flow runs. Else, and where
+    any was applied, raises OutcomeUnknownError, once, in place of running the flow.
     """
-    unsettled, session.work.unsettled = session.work.unsettled, None
-    if unsettled is None:
-        return (yield from flow)
-    if unsettled.id is None:
-        raise OutcomeUnknownError(
-            "a write was interrupted before its answer came: it may have been applied, or may still be. This "
-            "statement was not run: look whether the write took effect before you repeat it."
-        )
+    work = session.work
+    unsettled, work.unsettled = work.unsettled, []
+    applied = 0
     try:
-        found = yield from _Once(session, unsettled.timeout, unsettled.id).settle()
+        for id, timeout in unsettled:
+            if id is None:
+                raise OutcomeUnknownError(
+                    "a write was interrupted before its answer came: it may have been applied, or may still be. "
+                    "This statement was not run: look whether the write took effect before you repeat it."
+                )
+            applied += (yield from _Once(session, timeout, id).settle()) is not None
     except Interrupted:
-        session.work.unsettled = unsettled
+        work.unsettled += unsettled
         raise
-    if found is None:
+    if not applied:
         return (yield from flow)
+    several = f"{len(unsettled)} writes were interrupted before their answers came, and {applied} of them were"
+    one = "a write was interrupted before its answer came, and was"
     error = OutcomeUnknownError(
-        "a write was interrupted before its answer came, and was applied: do not repeat it. This statement was "
-        "not run."
+        f"{one if len(unsettled) == 1 else several} applied: do not repeat what was. This statement was not run."
     )
     error.applied = True
     raise error

@@ -124,8 +124,9 @@ class Work:
     log while one is open.
 
     `pipelines` counts the open pipeline blocks; `conflicted` says that the last transaction met a conflict, and
-    that the next one reads at the leader; `ended` that one was ever committed or rolled back. `unsettled` is
-    a write of which the application does not know yet that its outcome is unknown.
+    that the next one reads at the leader; `ended` that one was ever committed or rolled back. `unsettled` are
+    writes of which the application does not know yet that their outcome is unknown: several only where tasks share
+    the connection.
     """
 
     autocommit: bool
@@ -134,7 +135,7 @@ class Work:
     pipelines: int = 0
     conflicted: bool = False
     ended: bool = False
-    unsettled: Unsettled | None = None
+    unsettled: list[Unsettled] = field(default_factory=list)
 
     @property
     def pipelined(self) -> bool:

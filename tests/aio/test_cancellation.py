@@ -247,6 +247,39 @@ def test_unknown_outcome_is_told_by_a_commit_too(url: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("applied", [(True, False), (False, True)])
+def test_writes_of_several_tasks_are_all_found_out(applied: tuple[bool, bool], url: str) -> None:
+    """Whichever of them was the last."""
+
+    async def main() -> None:
+        connection = await aio.connect(url, autocommit=True, exactly_once=True)
+        for _ in range(2):  # everything is known then: the next exchanges are the writes
+            await connection.execute(COUNT)
+        carrier: Any = connection._carrier
+        inner, both, left = carrier.send, asyncio.Event(), list(applied)
+
+        async def send(node: Node, request: Request) -> Response:
+            is_applied = left.pop(0)
+            if not left:
+                both.set()
+            await both.wait()
+            if is_applied:
+                await inner(node, request)
+            raise asyncio.CancelledError
+
+        carrier.send = send
+        await asyncio.wait([asyncio.ensure_future(connection.execute(COUNT)) for _ in applied])
+        carrier.send = inner
+        said = await told(connection)
+        assert said is not None
+        assert said.applied
+        assert "2 writes were interrupted before their answers came, and 1 of them" in str(said)
+        assert await stored(url) == [(1, 3)]
+        await connection.close()
+
+    asyncio.run(main())
+
+
 def test_settling_can_be_cancelled_itself(url: str) -> None:
     async def main() -> None:
         connection = await aio.connect(url, autocommit=True, exactly_once=True)
