@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from urllib3.util import wait_for_read
 
@@ -26,6 +28,9 @@ from pyrqlite.transports.silence import GivenUp, next_pause
 
 if TYPE_CHECKING:
     from pyrqlite.transports.aiohttp import AiohttpTransport
+
+
+T = TypeVar("T")
 
 
 class LoopTransport:
@@ -100,35 +105,70 @@ class LoopTransport:
         return None
 
     async def _connected(self, node: Node, request: Request) -> _Line:
-        if self._closed:
-            raise NotSent("the connection was closed")
+        """A new connection, to whichever of the node's addresses takes one."""
+        failed = NotSent(f"{node.host} has no address")
+        for address in await self._addresses(node, request):
+            if self._closed:
+                raise NotSent("the connection was closed")
+            try:
+                line = await self._connected_to(address, node, request)
+            except NotSent as error:
+                failed = error
+                continue
+            if self._closed:  # meanwhile
+                line.give_up()
+                raise NotSent("the connection was closed")
+            if not line.gone.done():
+                self._lines.add(line)
+            return line
+        raise failed
+
+    async def _connected_to(self, address: str, node: Node, request: Request) -> _Line:
         loop = asyncio.get_running_loop()
         line = _Line(loop, self._lines)
         context = self._context() if node.scheme == "https" else None
-        seconds = self._wire.connect_seconds(request)
-        # wait_for() of the older Pythons loses a cancellation that comes together with the result.
-        connecting = asyncio.ensure_future(
-            loop.create_connection(lambda: line, node.host, node.port, ssl=context)
+        connecting = loop.create_connection(
+            lambda: line,
+            address,
+            node.port,
+            ssl=context,
+            server_hostname=node.host if context else None,
         )
         try:
-            done, _ = await asyncio.wait([connecting], timeout=seconds)
+            await self._in_time(connecting, request)
+        except BaseException:
+            line.give_up()
+            raise
+        return line
+
+    async def _addresses(self, node: Node, request: Request) -> Iterable[str]:
+        """Where a node is: an address, or those of a name."""
+        with contextlib.suppress(ValueError):
+            ipaddress.ip_address(node.host)
+            return [node.host]
+        loop = asyncio.get_running_loop()
+        found = await self._in_time(
+            loop.getaddrinfo(node.host, node.port, type=socket.SOCK_STREAM), request
+        )
+        return dict.fromkeys(str(each[4][0]) for each in found)
+
+    async def _in_time(self, work: Coroutine[Any, Any, T], request: Request) -> T:
+        """What has to be done before anything is sent; NotSent."""
+        seconds = self._wire.connect_seconds(request)
+        # wait_for() of the older Pythons loses a cancellation that comes together with the result.
+        working = asyncio.ensure_future(work)
+        try:
+            done, _ = await asyncio.wait([working], timeout=seconds)
         except asyncio.CancelledError as error:
-            _give_up(connecting, line)
+            _give_up(working)
             raise error from NotSent("it was cancelled before it was sent")
         if not done:
-            _give_up(connecting, line)
+            _give_up(working)
             raise NotSent(f"no connection within {seconds:.3g} s")
         try:
-            connecting.result()
+            return working.result()
         except (OSError, asyncio.TimeoutError, UnicodeError) as error:
-            line.give_up()
             raise NotSent(str(error) or type(error).__name__) from error
-        if self._closed:  # meanwhile
-            line.give_up()
-            raise NotSent("the connection was closed")
-        if not line.gone.done():
-            self._lines.add(line)
-        return line
 
     def _context(self) -> ssl.SSLContext:
         if self._ssl is None:
@@ -161,10 +201,9 @@ def aiohttp_transport(wire: Wire) -> AiohttpTransport:
     return AiohttpTransport(wire)
 
 
-def _give_up(connecting: asyncio.Future[Any], line: _Line) -> None:
-    connecting.cancel()
-    connecting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    line.give_up()
+def _give_up(working: asyncio.Future[Any]) -> None:
+    working.cancel()
+    working.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 class _Line(asyncio.Protocol):

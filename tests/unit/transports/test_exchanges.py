@@ -39,6 +39,14 @@ def node(server: SocketServer, scheme: str = "http") -> Node:
     return Node(scheme, "127.0.0.1", server.port)
 
 
+def fill(stack: ExitStack, listener: socket.socket) -> None:
+    """Fill the queue of those that wait to be accepted."""
+    for _ in range(3):
+        waiting = stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(listener.getsockname())
+
+
 def post(
     transport: Transport, server: SocketServer, body: bytes = b"[]", timeout: float | None = 5.0
 ) -> Response:
@@ -332,6 +340,30 @@ class TestNotSent:
         with pytest.raises(NotSent):
             make().send(Node("http", host, 4001), Request("POST", "/", b"", False, 5.0))
 
+    @pytest.mark.parametrize("name", ["urllib3", "requests", "loop", "aiohttp"])
+    def test_name_of_several_addresses(
+        self, make: MakeTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of which the first leads nowhere, and says nothing of it."""
+
+        def found(host: object, port: object, *rest: object, **more: object) -> list[object]:
+            assert host in ("two.example", b"two.example"), host
+            kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*kind, (address, server.port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+        with ExitStack() as stack:
+            server = stack.enter_context(SocketServer([answer(b"found")]))
+            listener = stack.enter_context(
+                socket.create_server(("127.0.0.2", server.port), backlog=0)
+            )
+            fill(stack, listener)
+            transport = make(connect_timeout=0.2)
+            monkeypatch.setattr(socket, "getaddrinfo", found)
+            request = Request("POST", "/", b"", False, 5.0)
+            assert transport.send(Node("http", "two.example", server.port), request).body == (
+                b"found"
+            )
+
     @pytest.mark.parametrize("by", ["connect_timeout", "deadline"])
     def test_nobody_accepts(self, make: MakeTransport, by: str) -> None:
         began = time.monotonic()
@@ -339,10 +371,7 @@ class TestNotSent:
         seconds = 0.2 if by == "connect_timeout" else 60.0
         with ExitStack() as stack:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-            for _ in range(3):  # fills the queue of those that wait to be accepted
-                waiting = stack.enter_context(socket.socket())
-                waiting.setblocking(False)
-                waiting.connect_ex(listener.getsockname())
+            fill(stack, listener)
             port = listener.getsockname()[1]
             with pytest.raises(NotSent):
                 make(connect_timeout=seconds).send(
