@@ -227,7 +227,9 @@ class StateFile:
     def close(self) -> None:
         """Write the exact index and let go of the lock."""
         self._reserve(self.index)
-        os.close(self._file)
+        # Whoever comes too late must not write into another file that gets the same number.
+        file, self._file = self._file, -1
+        os.close(file)
 
     def _reserve(self, index: int) -> None:
         self._reserved = index

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from pyrqlite.cluster.cluster import Cluster, wire
@@ -38,10 +38,20 @@ def acquire(options: Options, cluster: Cluster) -> Carrier:
     return _carriers.acquire(_key(options), lambda: _make(options))
 
 
-async def release(options: Options, carrier: Carrier) -> None:
-    """Give back what `acquire` gave, in the same loop; the last one closes the sockets."""
-    if _carriers.release(_key(options), carrier):
-        await carrier.close()
+async def release(options: Options, carrier: Carrier, then: Callable[[], object]) -> None:
+    """Give back what `acquire` gave, in the same loop; the last one closes the sockets.
+
+    `then` is called once nothing that was sent is at work in this process any more, even if nobody waits for that.
+    """
+    try:
+        if _carriers.release(_key(options), carrier):
+            await carrier.close()
+    finally:
+        last = carrier.last if isinstance(carrier, EmbeddedCarrier) else None
+        if last is None or last.done():
+            then()
+        else:
+            last.add_done_callback(lambda _: then())
 
 
 def _key(options: Options) -> Hashable:
@@ -72,6 +82,8 @@ class EmbeddedCarrier:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._thread = ThreadPoolExecutor(1, "pyrqlite-embedded")
+        # Behind all calls, once it was closed.
+        self.last: Future[bool] | None = None
 
     async def send(self, node: Node, request: Request) -> Response:
         """The answer; raises NotSent where the connection was closed."""
@@ -88,6 +100,6 @@ class EmbeddedCarrier:
 
     async def close(self) -> None:
         """Wait for calls that were cancelled."""
-        behind_them = self._thread.submit(bool)
+        self.last = self._thread.submit(bool)
         self._thread.shutdown(wait=False)
-        await asyncio.wait([asyncio.wrap_future(behind_them)])
+        await asyncio.wait([asyncio.wrap_future(self.last)])

@@ -136,10 +136,9 @@ class AsyncConnection(BaseConnection[AsyncCursor]):
         shared = self._let_go()
         if shared is None:
             return
-        try:
-            await carriers.release(self.options, self._carrier)
-        finally:
-            cluster.release(self.options, shared)
+        await carriers.release(
+            self.options, self._carrier, lambda: cluster.release(self.options, shared)
+        )
 
     async def __aenter__(self) -> Self:
         self.session  # noqa: B018  (raises on a closed connection)

@@ -19,6 +19,7 @@ class Shared(Generic[T]):
         """Share nothing that was made before, as in a forked process."""
         self._lock = threading.RLock()
         self._things: dict[Hashable, tuple[T, int]] = {}
+        self._closing: dict[Hashable, threading.Event] = {}
 
     def things(self) -> list[T]:
         """What has users."""
@@ -26,24 +27,38 @@ class Shared(Generic[T]):
             return [thing for thing, _ in self._things.values()]
 
     def acquire(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The thing of this key, made where there is none."""
+        """The thing of this key, made where there is none, once the last one has been closed."""
         if key is None:
             return make()
-        with self._lock:
-            thing, users = self._things.get(key) or (make(), 0)
-            self._things[key] = (thing, users + 1)
-        return thing
+        while True:
+            with self._lock:
+                closed = self._closing.get(key)
+                if closed is None:
+                    thing, users = self._things.get(key) or (make(), 0)
+                    self._things[key] = (thing, users + 1)
+                    return thing
+            closed.wait()
 
-    def release(self, key: Hashable, thing: T) -> bool:
-        """Give back what `acquire` gave; True for its last user, who has to close it."""
+    def release(
+        self, key: Hashable, thing: T, close: Callable[[T], object] = lambda thing: None
+    ) -> bool:
+        """Give back what `acquire` gave; True for its last user, who closes it, or has it closed by `close`."""
         with self._lock:
             shared, users = self._things.get(key, (None, 0))
-            if shared is not thing:
-                return True
-            if users > 1:
+            is_shared = shared is thing
+            if is_shared and users > 1:
                 self._things[key] = (thing, users - 1)
                 return False
-            del self._things[key]
+            closed = threading.Event()
+            if is_shared:
+                del self._things[key]
+                self._closing[key] = closed
+        try:
+            close(thing)
+        finally:
+            if is_shared:
+                del self._closing[key]
+            closed.set()
         return True
 
     def drop(self, unwanted: Callable[[Hashable], bool]) -> None:

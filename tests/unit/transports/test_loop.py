@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import uvloop
 
+from pyrqlite.aio import carriers
 from pyrqlite.aio.carriers import EmbeddedCarrier
 from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
+from pyrqlite.options import Options
 from pyrqlite.transports import Wire
 from pyrqlite.transports.loop import LoopTransport
 from tests.unit.transports.socket_server import SocketServer, answer, silence
@@ -184,6 +186,28 @@ class Slow:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def test_a_database_is_let_go_behind_its_last_call() -> None:
+    """Even if nobody waits for that: a loop that cancels again and again."""
+
+    async def main() -> None:
+        slow, let_go = Slow(), threading.Event()
+        carrier = EmbeddedCarrier(slow)
+        sending = asyncio.ensure_future(carrier.send(Node("http", "h", 1), post()))
+        await turns()
+        sending.cancel()
+        releasing = asyncio.ensure_future(carriers.release(Options(), carrier, let_go.set))
+        await turns()
+        releasing.cancel()
+        await asyncio.wait([sending, releasing])
+        assert releasing.cancelled()
+        assert not let_go.is_set()
+        slow.end.set()
+        assert await asyncio.to_thread(let_go.wait, SECONDS)
+        assert slow.ended == 1
+
+    run(main())
 
 
 def test_calls_in_a_thread_end_before_it_is_closed() -> None:
