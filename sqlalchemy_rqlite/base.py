@@ -14,6 +14,7 @@ from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
 import pyrqlite
 from sqlalchemy_rqlite.compiler import RqliteCompiler
 from sqlalchemy_rqlite.dates import DriverDate, DriverTimestamp
+from sqlalchemy_rqlite.reflecting import Reflection
 from sqlalchemy_rqlite.urls import MEMORY, connect_arguments
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RqliteExecutionContext(SQLiteExecutionContext):
         return rows
 
 
-class RqliteDialect(SQLiteDialect):
+class RqliteDialect(Reflection):
     """SQLAlchemy's SQLite dialect over an rqlite server.
 
     `name` stays "sqlite": that is what Alembic, `@compiles(..., "sqlite")` and `with_variant` ask for.
