@@ -35,6 +35,7 @@ from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.writing import all_results, counts, many_items, returned
 from pyrqlite.sql.parameters import Parameters
+from pyrqlite.sql.plan import query_of_create
 from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
@@ -166,15 +167,22 @@ def _resolution(statement: Statement) -> str:
 
 
 def _schema(session: Session, log: Log, statement: Statement) -> Flow[Schema | None]:
-    """The schema as the statement will see it."""
-    if not log.changes_schema:
-        schema = yield from current_schema(session)
-        if schema is not None:
-            log.trigger_texts[schema.trigger_text] = None
-        return schema
-    if log.schema is None:
-        log.schema = yield from schema_after(session, log.write_items)
-    return log.schema
+    """The schema as the statement will see it; the one before the transaction's own DDL where that does as well."""
+    if log.changes_schema and not _is_alike_in_any_schema(statement):
+        if log.schema is None:
+            log.schema = yield from schema_after(session, log.write_items)
+        return log.schema
+    schema = yield from current_schema(session)
+    if schema is not None and not log.changes_schema:
+        log.trigger_texts[schema.trigger_text] = None
+    return schema
+
+
+def _is_alike_in_any_schema(statement: Statement) -> bool:
+    """Whether this is sent as it is, whatever tables there are: a definition that copies no rows, a PRAGMA."""
+    if statement.kind is StatementKind.DEFINITION:
+        return query_of_create(statement) is None
+    return statement.kind is StatementKind.PRAGMA
 
 
 # Reads.
