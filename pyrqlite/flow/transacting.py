@@ -39,7 +39,7 @@ from pyrqlite.sql.plan import query_of_create
 from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
-from pyrqlite.sql.statement import Statement, StatementKind, parse
+from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered
 from pyrqlite.sql.writes import WriteVerdict, judge_write
 from pyrqlite.transaction.guards import compares_bags
 from pyrqlite.transaction.log import (
@@ -301,10 +301,15 @@ def _read_entry(
         rows = packing.unpack_parts(texts, [name for name, _ in columns], verdict.apart)
         assert width is not None
         verdict = _by_what_was_seen(session, texts[0], rows, verdict)
-        ordered = query.statement.find("ORDER") is not None
+        ordered = _has_order(query.statement)
         entry = ReadEntry(query, width, verdict.apart, form, texts[0], len(rows), verdict, ordered)
         return entry, columns, rows
     raise InternalError("the columns of a query changed with every attempt to read it")
+
+
+@remembered
+def _has_order(statement: Statement) -> bool:
+    return statement.find("ORDER") is not None
 
 
 def _by_what_was_seen(
