@@ -296,7 +296,12 @@ def _read_entry(
             continue
         if form is not packing.Form.HEX and any("\ufffd" in text for text in texts):
             form = packing.Form.HEX
-            verdict = _checked("a text is not valid UTF-8, or holds U+FFFD")
+            verdict = replace(
+                verdict,
+                kind=FactKind.CHECKED,
+                reason="a text is not valid UTF-8, or holds U+FFFD",
+                apart=frozenset(),
+            )
             continue
         rows = packing.unpack_parts(texts, [name for name, _ in columns], verdict.apart)
         assert width is not None
