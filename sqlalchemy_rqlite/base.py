@@ -120,7 +120,7 @@ class RqliteDialect(Reflection):
     def connect(self, *arguments: Any, **options: Any) -> DBAPIConnection:
         """Open a connection; what is in memory only is kept until the engine is disposed of."""
         if self._in_memory is None and arguments and str(arguments[0]).startswith(MEMORY):
-            self._in_memory = pyrqlite.connect(*arguments)
+            self._in_memory = pyrqlite.connect(arguments[0], embedded=options.get("embedded"))
             weakref.finalize(self, self._in_memory.close)
         return super().connect(*arguments, **options)
 

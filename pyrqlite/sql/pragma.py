@@ -74,7 +74,8 @@ def advice(name: str) -> str:
     if name == "foreign_keys":
         return (
             "PRAGMA foreign_keys cannot be set over rqlite: it would reach one of the server's connections "
-            "and be lost. Start rqlited with -fk to enforce foreign keys on every node."
+            "and be lost. Start rqlited with -fk to enforce foreign keys on every node; a server in this process "
+            "by embedded={'fk': True}."
         )
     return (
         f"PRAGMA {name} cannot be set over rqlite: it would change one of the server's connections, on one "
