@@ -12,6 +12,15 @@ from tests.worlds import one_world
 world = one_world  # nothing here depends on how requests are carried
 
 
+def test_pragmas_see_what_was_defined_just_now(other: Connection) -> None:
+    for number in range(3):
+        other.execute(f"CREATE TABLE made{number} (a UNIQUE REFERENCES u(id))")
+        for pragma in ("index_list", "foreign_key_list", "table_info"):
+            assert len(query(other, f"PRAGMA {pragma}(made{number})")) == 1, pragma
+        plan = query(other, f"EXPLAIN QUERY PLAN SELECT a FROM made{number} WHERE a = 1")
+        assert f"sqlite_autoindex_made{number}_1" in str(plan)
+
+
 class TestOwnDefinitions:
     def test_are_seen_by_oneself_alone(self, one: Connection, other: Connection) -> None:
         one.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, v TEXT NOT NULL DEFAULT 'd')")
