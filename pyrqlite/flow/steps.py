@@ -170,6 +170,13 @@ class AnswerLost(TransportError):
         self.timed_out = timed_out
 
 
+class GivenUp(AnswerLost):
+    """The request's watch said that its answer is not worth waiting for."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer, and the other nodes go on without it")
+
+
 class OutOfTime(NotSent):
     """The call's deadline is over: nothing more is sent, by whichever node."""
 

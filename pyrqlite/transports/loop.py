@@ -18,11 +18,11 @@ from urllib3.util import wait_for_read
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import NotSupportedError
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, Watch
+from pyrqlite.flow.steps import AnswerLost, GivenUp, NotSent, Request, Response, Watch
 from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import Answer
 from pyrqlite.transports.arriving import Arriving, BadAnswer
-from pyrqlite.transports.silence import GivenUp, next_pause
+from pyrqlite.transports.silence import next_pause
 
 if TYPE_CHECKING:
     from pyrqlite.transports.aiohttp import AiohttpTransport
@@ -69,9 +69,7 @@ class LoopTransport:
         except (OSError, BadAnswer, asyncio.TimeoutError) as error:
             line.give_up()
             timed_out = isinstance(error, (TimeoutError, asyncio.TimeoutError))
-            said = str(error)
-            if timed_out and not isinstance(error, GivenUp):
-                said = f"no answer within {request.timeout} s"
+            said = f"no answer within {request.timeout} s" if timed_out else str(error)
             raise AnswerLost(said or type(error).__name__, timed_out=timed_out) from error
         except BaseException:
             line.give_up()
