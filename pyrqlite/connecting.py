@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from pyrqlite.connection import Connection
-from pyrqlite.options import Options, describe
+from pyrqlite.options import Options, check_names, describe
 
 P = ParamSpec("P")
 C = TypeVar("C")
@@ -19,6 +19,7 @@ def way_in(options: Callable[P, Options], kind: Callable[[Options], C], doc: str
 
     @functools.wraps(options, assigned=(), updated=())
     def connect(*args: P.args, **kwargs: P.kwargs) -> C:
+        check_names(kwargs)
         return kind(options(*args, **kwargs))
 
     connect.__doc__ = f"{doc}\n\nOptions:\n\n{describe()}\n"

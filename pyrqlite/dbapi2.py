@@ -50,7 +50,7 @@ from pyrqlite import (
     register_converter,
     threadsafety,
 )
-from pyrqlite.options import DEFAULT_PORT, UNLIMITED_REDIRECTS, Options
+from pyrqlite.options import DEFAULT_PORT, UNLIMITED_REDIRECTS, Options, check_names
 
 if not hasattr(sys.modules.get("sqlalchemy_rqlite", pyrqlite), "run_transaction"):
     # The older dialect asks for this module; it would let transactions pass for what they are not.
@@ -86,6 +86,7 @@ def connect(
     The arguments are theirs, times in seconds; a URL can stand in the place of the scheme, and `options`
     takes the others of `pyrqlite.connect`.
     """
+    check_names(options)
     options.setdefault("autocommit", True)
     target = scheme if ":" in scheme else None
     return Connection(

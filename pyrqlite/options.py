@@ -8,7 +8,7 @@ import os
 import re
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -320,6 +320,14 @@ def _from_url(url: str) -> Mapping[str, Any]:
     for key, text in parse_qsl(query, keep_blank_values=True):
         found[key] = option_from_text(key, text)
     return found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """TypeError for a keyword of connect() that is no option."""
+    known = [field.name for field in dataclasses.fields(Options)]
+    for name in names:
+        if name not in known:
+            raise TypeError(f"connect() has no option {name!r}: there are {', '.join(known)}")
 
 
 def option_from_text(key: str, text: str) -> Any:

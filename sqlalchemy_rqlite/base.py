@@ -14,6 +14,7 @@ from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
 import pyrqlite
 from sqlalchemy_rqlite.compiler import RqliteCompiler
 from sqlalchemy_rqlite.dates import DriverDate, DriverTimestamp
+from sqlalchemy_rqlite.reflecting import Reflection
 from sqlalchemy_rqlite.urls import MEMORY, connect_arguments
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class RqliteExecutionContext(SQLiteExecutionContext):
         return rows
 
 
-class RqliteDialect(SQLiteDialect):
+class RqliteDialect(Reflection):
     """SQLAlchemy's SQLite dialect over an rqlite server.
 
     `name` stays "sqlite": that is what Alembic, `@compiles(..., "sqlite")` and `with_variant` ask for.
@@ -119,7 +120,7 @@ class RqliteDialect(SQLiteDialect):
     def connect(self, *arguments: Any, **options: Any) -> DBAPIConnection:
         """Open a connection; what is in memory only is kept until the engine is disposed of."""
         if self._in_memory is None and arguments and str(arguments[0]).startswith(MEMORY):
-            self._in_memory = pyrqlite.connect(*arguments)
+            self._in_memory = pyrqlite.connect(arguments[0], embedded=options.get("embedded"))
             weakref.finalize(self, self._in_memory.close)
         return super().connect(*arguments, **options)
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 
 class RqliteCompiler(SQLiteCompiler):
-    """SQLite's compiler without the functions that pysqlite registers."""
+    """SQLite's compiler, for what rqlite understands: without the functions that pysqlite registers."""
 
     def visit_floordiv_binary(self, binary: BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         """`//`, by a cast where others call FLOOR(), which the server lacks."""
@@ -19,3 +19,16 @@ class RqliteCompiler(SQLiteCompiler):
         quotient = text.removeprefix("FLOOR")
         truncated = f"CAST({quotient} AS INTEGER)"
         return f"({truncated} - ({quotient} < {truncated}))"
+
+    def visit_between_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """In parentheses: what stands behind an OR is part of the BETWEEN for rqlite's own parser, which then fails
+        to see a RETURNING."""
+        return f"({super().visit_between_op_binary(binary, operator, **kw)})"
+
+    def visit_not_between_op_binary(
+        self, binary: BinaryExpression[Any], operator: Any, **kw: Any
+    ) -> str:
+        """Likewise."""
+        return f"({super().visit_not_between_op_binary(binary, operator, **kw)})"

@@ -33,7 +33,7 @@ def connect_arguments(url: URL) -> tuple[str | None, dict[str, Any]]:
         return _in_process(url.database), options
     if hosts:
         options["host"] = ",".join(hosts)
-    if url.port:
+    if url.port is not None:
         options["port"] = url.port
     if url.username:
         options["user"] = url.username

@@ -104,10 +104,14 @@ class _Lookout:
         self.alive.add(arrival.node)
         if arrival.outcome.status == 200:
             with suppress(*_NONSENSE):
-                self.sightings[arrival.node] = _sighting(arrival.node, arrival.outcome.body)
+                # What it says is at most as old as the question.
+                asked_at = time.monotonic() - arrival.seconds
+                self.sightings[arrival.node] = _sighting(
+                    arrival.node, arrival.outcome.body, asked_at
+                )
 
 
-def _sighting(node: Node, body: bytes) -> Sighting:
+def _sighting(node: Node, body: bytes, asked_at: float) -> Sighting:
     store = json.loads(body)
     raft = store["raft"]
     leads = raft["state"] == "Leader"
@@ -116,7 +120,7 @@ def _sighting(node: Node, body: bytes) -> Sighting:
         str(store["node_id"]),
         leads,
         int(raft["term"]),
-        time.monotonic() - _seconds(raft.get("last_contact", "0" if leads else "never")),
+        asked_at - _seconds(raft.get("last_contact", "0" if leads else "never")),
         frozenset(str(each["id"]) for each in store["nodes"]),
     )
 
@@ -138,18 +142,21 @@ def find_leader(cluster: Cluster) -> Flow[Sight]:
 def _find_leader(cluster: Cluster) -> Flow[Sight]:
     nodes = cluster.nodes
     lookout = yield from _look(cluster, nodes.known[:MOST_ASKED], whole=False)
-    leader = lookout.leader
+    leader, followers = lookout.leader, lookout.followers
     if leader is not None:
         nodes.is_leader(leader)
-    return Sight(leader, lookout.followers, list(lookout.sightings))
+    else:
+        nodes.is_missed()
+    return Sight(leader, followers, list(lookout.sightings))
 
 
-def is_worth_waiting(cluster: Cluster, node: Node, kind: Kind) -> Flow[bool]:
-    """Whether `node`, which keeps silent behind a request of this kind, may still be the one to answer it.
+def is_worth_waiting(cluster: Cluster, node: Node, kind: Kind, led: bool) -> Flow[bool]:
+    """Whether `node`, which keeps silent behind a request of this kind, may still be the one to answer it; `led`
+    says that it was known as the leader when the request was sent.
 
     One that says nothing at all is not, once others do its work. One that is well may be at a write that takes
-    its time. All else is asked of the leader, if that is another node: followers of a leader that is stopped say
-    nothing for a minute.
+    its time. All else is asked of the leader that there is now: a follower of a leader that is stopped says nothing
+    for a minute, even if it is the next one.
     """
     if len(cluster.nodes.known) == 1:
         return True
@@ -158,9 +165,9 @@ def is_worth_waiting(cluster: Cluster, node: Node, kind: Kind) -> Flow[bool]:
         return True
     if not kind.led:
         return node in view.alive or not view.alive
-    if node in view.alive and not kind.repeatable:
+    if view.leader is None or (node in view.alive and not kind.repeatable):
         return True
-    return view.leader in (None, node)
+    return led and view.leader == node
 
 
 def _watch(cluster: Cluster) -> Flow[View]:

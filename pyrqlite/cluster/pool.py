@@ -13,6 +13,7 @@ from pyrqlite.cluster.selectors import Nearest, NodeSelector, View
 
 FIRST_REST, LONGEST_REST = 0.5, 30.0
 FIRST_DETOUR, LONGEST_DETOUR = 10.0, 600.0
+NEVER = float("inf")
 
 
 class Member(NamedTuple):
@@ -58,8 +59,9 @@ class NodePool:
         self.seeds = tuple(seeds)
         self.leader: Node | None = None
         self.detour: Detour | None = None
-        # Since when the leader is looked for. A single node is simply asked: it says where to go.
-        self.lost_at = clock() if len(self.seeds) > 1 else None
+        # Since when a leader is missed; NEVER: it is to be looked for. A single node is simply asked: it says where
+        # to go.
+        self.lost_at = NEVER if len(self.seeds) > 1 else None
         self._selector = selector or Nearest()
         self._clock = clock
         self._members: Mapping[Node, Member] = {}
@@ -107,6 +109,12 @@ class NodePool:
         with self._lock:
             self.leader, self.lost_at = node, None
             self._views = {}
+
+    def is_missed(self) -> None:
+        """Remember that the first search has found no leader: one of which followers hear later is alive."""
+        with self._lock:
+            if self.lost_at == NEVER:
+                self.lost_at = self._clock()
 
     def no_leader(self, node: Node) -> None:
         """Remember that `node`, which answers, does not lead."""

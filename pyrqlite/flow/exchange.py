@@ -32,11 +32,13 @@ from pyrqlite.flow.retries import Retries
 from pyrqlite.flow.steps import (
     AnswerLost,
     Flow,
+    GivenUp,
     OutOfTime,
     Request,
     Response,
     Send,
     TransportError,
+    TurnedAway,
 )
 from pyrqlite.wire.failures import call_error, http_error
 
@@ -67,9 +69,8 @@ def exchange(cluster: Cluster, request: Request) -> Flow[Response]:
         return (yield from _Call(cluster, request).begin())
     node = request.at or nodes.first(kind)
     try:
-        response: Response = yield Send(
-            node, request, partial(is_worth_waiting, cluster, node, kind)
-        )
+        watch = partial(is_worth_waiting, cluster, node, kind, node == nodes.leader)
+        response: Response = yield Send(node, request, watch)
     except TransportError as error:
         found = transport_trouble(error)
     else:
@@ -137,7 +138,8 @@ class _Call:
         request, forwarded = self._request, self._by is not None
         if forwarded:
             request = request._replace(target=request.target.replace(REDIRECT, ""))
-        watch = partial(is_worth_waiting, self._cluster, node, self._kind)
+        led = node == self._nodes.leader
+        watch = partial(is_worth_waiting, self._cluster, node, self._kind, led)
         try:
             response: Response = yield Send(node, request, watch)
         except TransportError as error:
@@ -160,14 +162,7 @@ class _Call:
             raise self._failure() from origin
         chosen = MATRIX[self._kind][failure]
         if isinstance(origin, TransportError):
-            silent = isinstance(origin, AnswerLost) and origin.timed_out
-            self._nodes.failed(node, silent=silent)
-            self._cluster.look_soon()
-            if silent:
-                self._silent.add(node)
-            if self._by is not None:
-                self._nodes.end_detour()
-                self._by = None
+            self._note(node, origin)
             if chosen is not Action.ELSEWHERE:
                 raise self._with_attempts(unknown_outcome(node, failed.cause)) from origin
             return self._another(node, origin)
@@ -183,6 +178,23 @@ class _Call:
         self._answer = origin
         self._may_wait |= chosen is Action.WAIT
         return self._another(node)
+
+    def _note(self, node: Node, broken: TransportError) -> None:
+        """Note what a broken exchange says of its node."""
+        self._cluster.look_soon()
+        if self._by is not None:
+            self._nodes.end_detour()
+            self._by = None
+        if isinstance(
+            broken, (GivenUp, TurnedAway)
+        ):  # what was seen of the nodes meanwhile is noted already
+            if node == self._nodes.leader:
+                self._tried.discard(node)  # by now it is the one to ask
+            return
+        silent = isinstance(broken, AnswerLost) and broken.timed_out
+        self._nodes.failed(node, silent=silent)
+        if silent:
+            self._silent.add(node)
 
     def _another(self, node: Node, broken: TransportError | None = None) -> Node | None:
         """The next node of this round."""

@@ -18,7 +18,7 @@ from pyrqlite.flow.transacting import commit, execute_in, execute_many_in
 from pyrqlite.flow.writing import with_fresh_schema, write, write_many, write_script
 from pyrqlite.sql.admission import admit
 from pyrqlite.sql.parameters import Parameters
-from pyrqlite.sql.pragma import PragmaKind, advice, pragma_kind, pragma_name
+from pyrqlite.sql.pragma import PragmaKind, advice, pragma_kind, pragma_name, wished
 from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered, split
 from pyrqlite.transaction.log import Isolation, Log
 
@@ -31,6 +31,9 @@ def execute(
     kind = statement.kind
     if kind is StatementKind.CONTROL:
         return (yield from control(session, statement))
+    value = wished(statement)
+    if value is not None:
+        return (yield from _as_it_is(session, statement, value, options))
     refuse(statement)
     log = open_log(session)
     if log is not None:
@@ -57,6 +60,18 @@ def execute(
         query = Query(statement, statement, prepared.values)
         return (yield from read_plain(session, query, options))
     return (yield from write(session, prepared, options))
+
+
+def _as_it_is(
+    session: Session, statement: Statement, value: str, options: CallOptions
+) -> Flow[Outcome]:
+    """A PRAGMA that wants a setting to be what it is: there is nothing to do. Others are refused."""
+    name = pragma_name(statement)
+    question = parse(f"PRAGMA {name}")
+    found = yield from read_plain(session, Query(question, question, ()), options)
+    if [str(cell) for row in found.rows for cell in row] != [value]:
+        refuse(statement)
+    return found if name == "journal_mode" else Outcome()
 
 
 def _prepare_and_write(

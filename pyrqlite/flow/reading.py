@@ -15,7 +15,7 @@ from pyrqlite.flow.session import CallOptions, Outcome, Session, ask
 from pyrqlite.flow.steps import Flow
 from pyrqlite.sql.statement import Statement, StatementKind
 from pyrqlite.wire import packing, plain
-from pyrqlite.wire.request import EXPLAIN, QUERY, item
+from pyrqlite.wire.request import EXPLAIN, QUERY, Item, item
 from pyrqlite.wire.response import Result, plain_rows
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ def _read_small(
     if shape.form is Form.TYPED:
         text = plain.typed_query(query.statement) or text
     try:
-        result = yield from _plain_result(session, text, query, QUERY, options)
+        result = yield from _last_result(session, [item(text, query.values)], QUERY, options)
     except DataError as error:
         raise plain.Inexact from error  # an infinity: the plain form cannot carry it
     names = result.columns or []
@@ -175,24 +175,22 @@ def read_plain(session: Session, query: Query, options: CallOptions) -> Flow[Out
     """The rows in the server's own form: for PRAGMA and EXPLAIN, and for servers that cannot pack."""
     # EXPLAIN is known as such by the server's parser only.
     target = EXPLAIN if query.statement.kind is StatementKind.EXPLAIN else QUERY
-    result = yield from _plain_result(session, query.statement.text, query, target, options)
+    # PRAGMA index_list and its like do not see by themselves that the schema is another one.
+    items = [packing.RELOAD_SCHEMA, item(query.statement.text, query.values)]
+    result = yield from _last_result(session, items, f"{target}&transaction", options)
     if result.columns is None:
         return Outcome()
     rows = plain_rows(result)
     return Outcome(list(zip(result.columns, result.types, strict=True)), rows, len(rows))
 
 
-def _plain_result(
-    session: Session, text: str, query: Query, target: str, options: CallOptions
+def _last_result(
+    session: Session, items: list[Item], target: str, options: CallOptions
 ) -> Flow[Result]:
     answer = yield from ask(
-        session,
-        target + options.read_query,
-        [item(text, query.values)],
-        options.timeout,
-        kind=options.read_kind,
+        session, target + options.read_query, items, options.timeout, kind=options.read_kind
     )
-    return _results(answer.results, 1)[0].check()
+    return _results(answer.results, len(items))[-1].check()
 
 
 def _read_packed(session: Session, read: PackedRead, options: CallOptions) -> Flow[Packed | None]:

@@ -172,6 +172,17 @@ class AnswerLost(TransportError):
         self.timed_out = timed_out
 
 
+class GivenUp(AnswerLost):
+    """The request's watch said that its answer is not worth waiting for."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer, and the other nodes go on without it")
+
+
+class TurnedAway(NotSent):
+    """The request waited for others to the same node, of which one was GivenUp."""
+
+
 class OutOfTime(NotSent):
     """The call's deadline is over: nothing more is sent, by whichever node."""
 

@@ -35,10 +35,11 @@ from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.writing import all_results, counts, many_items, returned
 from pyrqlite.sql.parameters import Parameters
+from pyrqlite.sql.plan import query_of_create
 from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
-from pyrqlite.sql.statement import Statement, StatementKind, parse
+from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered
 from pyrqlite.sql.writes import WriteVerdict, judge_write
 from pyrqlite.transaction.guards import compares_bags
 from pyrqlite.transaction.log import (
@@ -166,15 +167,22 @@ def _resolution(statement: Statement) -> str:
 
 
 def _schema(session: Session, log: Log, statement: Statement) -> Flow[Schema | None]:
-    """The schema as the statement will see it."""
-    if not log.changes_schema:
-        schema = yield from current_schema(session)
-        if schema is not None:
-            log.trigger_texts[schema.trigger_text] = None
-        return schema
-    if log.schema is None:
-        log.schema = yield from schema_after(session, log.write_items)
-    return log.schema
+    """The schema as the statement will see it; the one before the transaction's own DDL where that does as well."""
+    if log.changes_schema and not _is_alike_in_any_schema(statement):
+        if log.schema is None:
+            log.schema = yield from schema_after(session, log.write_items)
+        return log.schema
+    schema = yield from current_schema(session)
+    if schema is not None and not log.changes_schema:
+        log.trigger_texts[schema.trigger_text] = None
+    return schema
+
+
+def _is_alike_in_any_schema(statement: Statement) -> bool:
+    """Whether this is sent as it is, whatever tables there are: a definition that copies no rows, a PRAGMA."""
+    if statement.kind is StatementKind.DEFINITION:
+        return query_of_create(statement) is None
+    return statement.kind is StatementKind.PRAGMA
 
 
 # Reads.
@@ -288,15 +296,25 @@ def _read_entry(
             continue
         if form is not packing.Form.HEX and any("\ufffd" in text for text in texts):
             form = packing.Form.HEX
-            verdict = _checked("a text is not valid UTF-8, or holds U+FFFD")
+            verdict = replace(
+                verdict,
+                kind=FactKind.CHECKED,
+                reason="a text is not valid UTF-8, or holds U+FFFD",
+                apart=frozenset(),
+            )
             continue
         rows = packing.unpack_parts(texts, [name for name, _ in columns], verdict.apart)
         assert width is not None
         verdict = _by_what_was_seen(session, texts[0], rows, verdict)
-        ordered = query.statement.find("ORDER") is not None
+        ordered = _has_order(query.statement)
         entry = ReadEntry(query, width, verdict.apart, form, texts[0], len(rows), verdict, ordered)
         return entry, columns, rows
     raise InternalError("the columns of a query changed with every attempt to read it")
+
+
+@remembered
+def _has_order(statement: Statement) -> bool:
+    return statement.find("ORDER") is not None
 
 
 def _by_what_was_seen(

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pyrqlite.sql.complete import complete, fires_default_for_null
 from pyrqlite.sql.ddl import read_table
 from pyrqlite.sql.effects import all_fired, has_impure_check
+from pyrqlite.sql.expressions import expression_reason
 from pyrqlite.sql.grammar import Unparsed, parse_query
 from pyrqlite.sql.impure import Source, find_sites, sources_of
 from pyrqlite.sql.insert import Insert, parse_insert
 from pyrqlite.sql.names import fold, is_name
-from pyrqlite.sql.queries import is_distinct_from
+from pyrqlite.sql.queries import is_distinct_from, split_commas
 from pyrqlite.sql.reads import is_total
 from pyrqlite.sql.schema import Schema, Table
-from pyrqlite.sql.statement import Statement, StatementKind
+from pyrqlite.sql.statement import Statement, StatementKind, at_depth_zero
 from pyrqlite.sql.steady import Steadiness, mentioned, steadiness
-from pyrqlite.sql.tokens import Token
+from pyrqlite.sql.tokens import Token, significant
 from pyrqlite.sql.writes import EACH_STEP, judge_write
 
 
@@ -33,6 +34,7 @@ class Cause:
     message: str
 
 
+_EVERYTHING = significant("SELECT *")
 _VARIES = Source.CLOCK | Source.RANDOM | Source.ZONE
 _INSTEAD = "make the value in the program and bind it"
 
@@ -240,10 +242,40 @@ class _Finder:
     def _is_ordered(self, insert: Insert) -> bool:
         """Whether the query sorts its rows by a unique key."""
         try:
-            query = parse_query(self.tokens[insert.source : insert.source_end], self.schema)
+            query = parse_query(self._order_alone(insert), self.schema)
         except Unparsed:
             return False
         return is_total(query, self.steady)
+
+    def _order_alone(self, insert: Insert) -> Sequence[Token]:
+        """The query with a * for its list and without its WHERE, if neither has a say in the order of the rows."""
+        tokens, whole = self.tokens, self.tokens[insert.source : insert.source_end]
+        core = insert.cores[0]
+        if len(insert.cores) != 1 or core.items is None or core.source is None:
+            return whole
+        clauses = {t.keyword: i for i, t in at_depth_zero(tokens, core.source) if i < core.stop}
+        order = clauses.get("ORDER", core.stop)
+        where = clauses.get("WHERE", order)
+        bare = {
+            fold(tokens[i].name)
+            for i in range(order + 2, core.stop)
+            if is_name(tokens[i]) and "." not in (self._keyword(i - 1), self._keyword(i + 1))
+        }
+        parts = [*split_commas(tokens, *core.items), (where + 1, order)]
+        if self._keyword(core.start + 1) == "DISTINCT" or not all(
+            self._is_of_one_row(tokens[start:stop], bare) for start, stop in parts
+        ):
+            return whole
+        return [*_EVERYTHING, *tokens[core.source : where], *tokens[order : core.stop]]
+
+    def _is_of_one_row(self, part: Sequence[Token], ordered_by: set[str]) -> bool:
+        """Whether this is computed from one row, and has none of the names to order by, which may be its own."""
+        names = {fold(token.name) for token in part}
+        if names & {"max", "min"} or (len(part) > 1 and names & ordered_by):
+            return False
+        if [token.keyword for token in part[-2:-1]] == ["AS"]:
+            part = part[:-2]
+        return expression_reason(part, lambda qualifier, name: None) is None
 
     def _is_limit_ordered(self) -> bool:
         """Whether the only LIMIT is that of an INSERT's query that is sorted by a unique key."""

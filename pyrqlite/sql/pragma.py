@@ -23,6 +23,9 @@ _READ_WITH_ARGUMENT = frozenset(
 _LOOKING_AT_ROWS = frozenset({"foreign_key_check", "integrity_check", "quick_check"})
 _WRITE_WITH_ARGUMENT = frozenset({"application_id", "user_version"})
 _WRITE = frozenset({"optimize", "incremental_vacuum"})
+# Settings of the file, or by rqlited's flags: all of a server's connections have the same.
+_SHARED = frozenset({"foreign_keys", "journal_mode"})
+_WORDS = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}
 _STATE_WITHOUT_ARGUMENT = frozenset({"shrink_memory", "wal_checkpoint"})
 
 
@@ -47,6 +50,20 @@ def pragma_kind(statement: Statement) -> PragmaKind:
     return PragmaKind.READ
 
 
+def wished(statement: Statement) -> str | None:
+    """The value, as the PRAGMA shows it, that a setting of all connections shall have; None for other statements.
+
+    There is nothing to do where it has that value already.
+    """
+    name = pragma_name(statement)
+    texts = [token.text for token in statement.tokens]
+    place = next((index for index, text in enumerate(texts) if text in ("=", "(")), None)
+    if statement.verb != "PRAGMA" or name not in _SHARED or place is None:
+        return None
+    value = statement.tokens[place + 1].name.lower() if place + 1 < len(texts) else ""
+    return _WORDS.get(value, value)
+
+
 def looks_at_rows(statement: Statement) -> bool:
     """Whether this is a PRAGMA whose answer depends on what the tables hold."""
     return statement.verb == "PRAGMA" and pragma_name(statement) in _LOOKING_AT_ROWS
@@ -57,7 +74,8 @@ def advice(name: str) -> str:
     if name == "foreign_keys":
         return (
             "PRAGMA foreign_keys cannot be set over rqlite: it would reach one of the server's connections "
-            "and be lost. Start rqlited with -fk to enforce foreign keys on every node."
+            "and be lost. Start rqlited with -fk to enforce foreign keys on every node; a server in this process "
+            "by embedded={'fk': True}."
         )
     return (
         f"PRAGMA {name} cannot be set over rqlite: it would change one of the server's connections, on one "

@@ -15,11 +15,20 @@ import requests.utils
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import InterfaceError
-from pyrqlite.flow.steps import Download, NotSent, Request, Response, Upload, Watch, failed_exchange
+from pyrqlite.flow.steps import (
+    Download,
+    GivenUp,
+    NotSent,
+    Request,
+    Response,
+    Upload,
+    Watch,
+    failed_exchange,
+)
 from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.arriving import Head
 from pyrqlite.transports.idle import Idle
-from pyrqlite.transports.silence import GivenUp, next_pause
+from pyrqlite.transports.silence import next_pause
 
 _FOR_EVER = 2**31 - 1
 
@@ -223,7 +232,8 @@ def _set_timeout(curl: pycurl.Curl, seconds: float | None, patience: _Patience) 
 class _Patience:
     """Told by curl how much has come and gone, ends the exchange when nothing has for too long.
 
-    `failure` is what the watch raised, since curl cannot carry an exception, and `text` why the exchange was ended.
+    `failure` is what became of the watch, since curl cannot carry an exception, and `text` what else ended the
+    exchange.
     """
 
     def __init__(self, timeout: float | None, watch: Watch | None) -> None:
@@ -247,8 +257,6 @@ class _Patience:
             pause = next_pause(silent, self._timeout)
             if self._watch is not None and not self._watch():
                 raise GivenUp
-        except GivenUp as error:
-            self.text = str(error)
         except TimeoutError:
             self.text = f"no answer within {self._timeout} s"
         except BaseException as error:

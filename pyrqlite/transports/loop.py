@@ -20,11 +20,11 @@ from urllib3.util import wait_for_read
 
 from pyrqlite.cluster.node import Node
 from pyrqlite.errors import NotSupportedError
-from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response, Watch
+from pyrqlite.flow.steps import AnswerLost, GivenUp, NotSent, Request, Response, Watch
 from pyrqlite.transports import MOST_SOCKETS, RESET_ON_CLOSE, Wire
 from pyrqlite.transports.arriving import Answer, Arriving, BadAnswer
 from pyrqlite.transports.room import Room
-from pyrqlite.transports.silence import GivenUp, next_pause
+from pyrqlite.transports.silence import next_pause
 
 if TYPE_CHECKING:
     from pyrqlite.transports.aiohttp import AiohttpTransport
@@ -54,9 +54,8 @@ class LoopTransport:
         await room.enter(request.until)
         try:
             return await self._exchange(node, request)
-        except AnswerLost as error:
-            if isinstance(error.__cause__, GivenUp):
-                room.send_away(str(error))
+        except GivenUp as error:
+            room.turn_away(str(error))
             raise
         finally:
             room.leave()
@@ -75,9 +74,7 @@ class LoopTransport:
         except (OSError, BadAnswer, asyncio.TimeoutError) as error:
             line.give_up()
             timed_out = isinstance(error, (TimeoutError, asyncio.TimeoutError))
-            said = str(error)
-            if timed_out and not isinstance(error, GivenUp):
-                said = f"no answer within {request.timeout} s"
+            said = f"no answer within {request.timeout} s" if timed_out else str(error)
             raise AnswerLost(said or type(error).__name__, timed_out=timed_out) from error
         except BaseException:
             line.give_up()

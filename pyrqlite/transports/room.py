@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 
-from pyrqlite.flow.steps import NotSent, OutOfTime
+from pyrqlite.flow.steps import NotSent, OutOfTime, TurnedAway
 
 
 class Room:
@@ -50,10 +50,10 @@ class Room:
                 return
         self._free += 1
 
-    def send_away(self, why: str) -> None:
-        """Have all that wait raise NotSent: they have better go elsewhere."""
+    def turn_away(self, why: str) -> None:
+        """Have all that wait raise TurnedAway: they have better go elsewhere."""
         while self._waiting:
-            _refuse(self._waiting.popleft(), NotSent(why))
+            _refuse(self._waiting.popleft(), TurnedAway(why))
 
 
 def _refuse(place: asyncio.Future[None], error: NotSent) -> None:

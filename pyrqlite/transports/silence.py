@@ -5,13 +5,6 @@ from __future__ import annotations
 FIRST_LOOK = 1.0  # second; the later ones come when the silence is half as long again
 
 
-class GivenUp(TimeoutError):
-    """The watch said that an answer is not worth waiting for."""
-
-    def __init__(self) -> None:
-        super().__init__("no answer, and the other nodes go on without it")
-
-
 def next_pause(silent: float, timeout: float | None) -> float:
     """For how many seconds to wait until the next look, behind so many of silence; TimeoutError once that is as
     long as `timeout`."""

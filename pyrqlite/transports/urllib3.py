@@ -20,12 +20,12 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import NotSent, Request, Response, Watch, failed_exchange
+from pyrqlite.flow.steps import GivenUp, NotSent, Request, Response, Watch, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import read_answer, take_answer
 from pyrqlite.transports.arriving import BadAnswer
 from pyrqlite.transports.idle import Idle
-from pyrqlite.transports.silence import GivenUp, next_pause
+from pyrqlite.transports.silence import next_pause
 
 _PIECE = 1 << 18
 
@@ -158,6 +158,6 @@ class Urllib3Transport:
 
 
 def _said(error: Exception, timeout: float | None) -> str:
-    if isinstance(error, TimeoutError) and not isinstance(error, GivenUp):
+    if isinstance(error, TimeoutError):
         return f"no answer within {timeout} s"
     return str(error) or type(error).__name__

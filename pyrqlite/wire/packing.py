@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -133,10 +133,8 @@ def names_query(statement: Statement, width: int | None) -> str:
 @remembered
 def columns_query(statement: Statement, width: int, form: Form) -> str:
     """The query of one row: for each column of `statement` the JSON text of its values."""
-    arrays = (
-        f"json_group_array({form.value.format(f'c{column}')})" for column in range(1, width + 1)
-    )
-    return f"{rows_as_q(statement, width)} SELECT {','.join(arrays)} FROM _pyrqlite_q"
+    arrays = (form.value.format(f"c{column}") for column in range(1, width + 1))
+    return f"{rows_as_q(statement, width)} SELECT {_texts(arrays)} FROM _pyrqlite_q"
 
 
 @remembered
@@ -150,10 +148,12 @@ def rows_query(
     arrays = [row_array(width, apart, form)]
     if apart:
         arrays.append(_array(tuple(sorted(apart)), form))
-    return (
-        f"{rows_as_q(statement, width)} SELECT "
-        f"{','.join(f'json_group_array({array})' for array in arrays)} FROM _pyrqlite_q"
-    )
+    return f"{rows_as_q(statement, width)} SELECT {_texts(arrays)} FROM _pyrqlite_q"
+
+
+def _texts(expressions: Iterable[str]) -> str:
+    """The JSON texts of these for all rows. The names are short, since the server sends them back."""
+    return ",".join(f"json_group_array({expression}) AS p" for expression in expressions)
 
 
 def rows_as_q(statement: Statement, width: int) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    case,
     delete,
     func,
     insert,
@@ -347,6 +348,26 @@ class TestStatements:
             assert sorted(gone) == ["a2", "a3"]
             session.rollback()
             assert session.scalar(select(func.count(Author.id))) == 0
+
+    def test_returning_behind_what_the_servers_parser_finds_hard(self, filled: Engine) -> None:
+        named = Author.name.contains("a%", autoescape=True)
+        hard = [
+            named,
+            ~named,
+            Author.id.between(1, 2) | named,
+            (~Author.id.between(3, 5) & named) | (Author.id == 1),
+            case((Author.id.between(1, 2), True), else_=named),
+        ]
+        with Session(filled) as session:
+            session.add_all([Author(name="a%1"), Author(name="ab2"), Author(name="c")])
+            session.flush()
+            for condition in hard:
+                found = session.scalars(select(Author.id).where(condition)).all()
+                change = update(Author).where(condition).values(name=Author.name + "!")
+                assert session.scalars(change.returning(Author.id)).all() == found
+                session.execute(change.execution_options(synchronize_session="fetch"))
+            session.execute(delete(Author).where(hard[2]))
+            assert session.scalars(select(Author.name)).all() == ["c!!"]
 
     def test_commit_as_a_value(self, filled: Engine) -> None:
         with filled.begin() as connection:

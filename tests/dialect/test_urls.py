@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, InterfaceError
 from sqlalchemy.pool import NullPool, QueuePool
 
 import pyrqlite
@@ -101,6 +101,11 @@ def test_faults(url: str, says: str) -> None:
         create_engine(url)
 
 
+def test_port_of_none() -> None:
+    with pytest.raises(InterfaceError, match="from 1 to 65535"):
+        create_engine("rqlite://db:0/").connect()
+
+
 def test_connect_args() -> None:
     clock = 1234567890.0
     engine = create_engine("rqlite:///:memory:", connect_args={"clock": lambda: clock})
@@ -128,6 +133,23 @@ class TestInMemory:
             connection.execute(text("CREATE TABLE t (a)"))
         with other.begin() as connection:
             connection.execute(text("CREATE TABLE t (a)"))
+
+    @pytest.mark.parametrize("enforced", [False, True])
+    def test_settings_of_the_server(self, enforced: bool) -> None:
+        engine = create_engine(
+            "rqlite:///:memory:", connect_args={"embedded": {"fk": True}} if enforced else {}
+        )
+        if enforced:  # as many do, and where it has to be so already
+
+            @event.listens_for(engine, "connect")
+            def wish(connection: Any, _: object) -> None:
+                connection.cursor().execute("PRAGMA foreign_keys=ON")
+
+        with engine.connect() as connection:
+            assert connection.scalar(text("PRAGMA foreign_keys")) == enforced
+            driver: Any = connection.connection.driver_connection
+            assert not driver.in_transaction
+        engine.dispose()
 
     def test_dispose_forgets_it(self) -> None:
         engine = create_engine("rqlite:///:memory:")

@@ -257,6 +257,9 @@ class TestForeignKeys:
     ) -> None:
         node = rqlited_factory(NodeOptions(foreign_keys=True))
         connection = connect(node.url)
+        connection.execute("PRAGMA foreign_keys = ON")  # is so already
+        with pytest.raises(NotSupportedError, match="cannot be set"):
+            connection.execute("PRAGMA foreign_keys = OFF")
         connection.executescript(self.SCRIPT)
         connection.execute("INSERT INTO child VALUES (1, 1)")
         for sql in (
@@ -285,6 +288,7 @@ class TestForeignKeys:
         connection = connect(rqlited_node.url)
         with pytest.raises(NotSupportedError, match="-fk"):
             connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA foreign_keys = OFF")
         assert connection.execute("PRAGMA foreign_keys").fetchone() == (0,)
         connection.executescript(self.SCRIPT)
         connection.execute("INSERT INTO child VALUES (2, 99)")

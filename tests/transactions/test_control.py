@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pyrqlite import Connection, OperationalError, ProgrammingError, SerializationError
+from pyrqlite import (
+    Connection,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    SerializationError,
+)
 from tests.transactions.clients import Connect, counting, query
 from tests.worlds import one_world
 
@@ -268,6 +274,26 @@ SMUGGLED = [
     "ANALYZE",
     "REINDEX",
 ]
+
+
+@pytest.mark.parametrize("behind", ["", "CREATE TABLE made (a)"])
+def test_a_setting_may_be_asked_for_that_is_so_already(behind: str, one: Connection) -> None:
+    if behind:
+        one.execute(behind)
+    for sql in ("PRAGMA journal_mode=WAL", "pragma main.journal_mode = 'wal'"):
+        assert one.execute(sql).fetchall() == [("wal",)]
+    for sql in ("PRAGMA foreign_keys=OFF", "PRAGMA Foreign_Keys(0)", 'PRAGMA foreign_keys = "no"'):
+        assert one.execute(sql).description is None
+    for sql in (
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA foreign_keys=",
+        "PRAGMA foreign_keys(1)",
+        "PRAGMA journal_mode=delete",
+        "PRAGMA synchronous=0",
+    ):
+        with pytest.raises(NotSupportedError, match="cannot be set"):
+            one.execute(sql)
+    assert one.in_transaction is bool(behind)
 
 
 def failure(run: Callable[[], object]) -> Exception | None:

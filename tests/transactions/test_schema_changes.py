@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from pyrqlite import Connection, ProgrammingError, SerializationError
+from pyrqlite import Connection, DeterminismWarning, ProgrammingError, SerializationError
 from pyrqlite.sql.reads import FactKind
-from tests.transactions.clients import query
+from tests.transactions.clients import counting, query
 from tests.worlds import one_world
 
 world = one_world  # nothing here depends on how requests are carried
+
+
+def test_pragmas_see_what_was_defined_just_now(other: Connection) -> None:
+    for number in range(3):
+        other.execute(f"CREATE TABLE made{number} (a UNIQUE REFERENCES u(id))")
+        for pragma in ("index_list", "foreign_key_list", "table_info"):
+            assert len(query(other, f"PRAGMA {pragma}(made{number})")) == 1, pragma
+        plan = query(other, f"EXPLAIN QUERY PLAN SELECT a FROM made{number} WHERE a = 1")
+        assert f"sqlite_autoindex_made{number}_1" in str(plan)
 
 
 class TestOwnDefinitions:
@@ -42,6 +51,27 @@ class TestOwnDefinitions:
         assert query(one, "SELECT * FROM made") == [(1,)]
         one.commit()
         assert query(other, "SELECT * FROM made") == [(1,)]
+
+    def test_cost_a_request_each(self, one: Connection) -> None:
+        query(one, "SELECT * FROM plain")
+        carried = counting(one)
+        for number in range(5):
+            one.execute(f"CREATE TABLE made{number} (id INTEGER PRIMARY KEY)")
+            assert len(query(one, f"PRAGMA table_info(made{number})")) == 1
+        assert len(carried.requests) == 10
+        one.execute("CREATE TABLE copied AS SELECT * FROM made0")  # looks at what there is
+        one.execute("INSERT INTO made4 VALUES (7)")
+        assert query(one, "SELECT * FROM made4") == [(7,)]
+        one.commit()
+
+    def test_warn_of_clocks(self, one: Connection) -> None:
+        one.execute("CREATE TABLE made (a)")
+        with pytest.warns(DeterminismWarning, match="a CHECK of clocked"):
+            one.execute("CREATE TABLE clocked (a CHECK (a < datetime('now')))")
+        with pytest.warns(DeterminismWarning, match="trigger ticks"):
+            one.execute(
+                "CREATE TRIGGER ticks AFTER INSERT ON made BEGIN UPDATE made SET a = datetime('now'); END"
+            )
 
     def test_reflection_sees_them(self, one: Connection, other: Connection) -> None:
         one.execute("CREATE TABLE made (id INTEGER PRIMARY KEY, u INTEGER REFERENCES u(id))")

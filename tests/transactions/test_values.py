@@ -223,6 +223,17 @@ class TestShapes:
         one.commit()
         assert query(other, "SELECT * FROM plain") == [(1, 1)]
 
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    @pytest.mark.parametrize("place", [1, 2, 3])
+    def test_limits_of_rows_that_are_read_again(
+        self, limit: int, place: int, one: Connection, other: Connection
+    ) -> None:
+        rows = [(n, "\ufffd" if n == place else "good") for n in (1, 2, 3)]
+        other.executemany("INSERT INTO plain VALUES (?, ?)", rows)
+        assert query(one, "SELECT x, y FROM plain LIMIT ?", limit) == rows[:limit]
+        one.execute("INSERT INTO plain VALUES (4, 4)")
+        one.commit()
+
     def test_row_behind_the_limit_is_nobodys_fact(self, one: Connection, other: Connection) -> None:
         other.execute("INSERT INTO u VALUES (1, 'a', 1), (2, 'b', 1), (3, 'c', 1)")
         for limit in (0, 1, 2):

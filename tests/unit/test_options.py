@@ -9,6 +9,7 @@ import math
 import re
 import ssl
 import traceback
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyrqlite
+import pyrqlite.aio
 from pyrqlite import InterfaceError, dbapi2
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.node import Node
@@ -118,6 +120,12 @@ class TestAddresses:
     def test_bad_keywords(self, keywords: dict[str, Any]) -> None:
         with pytest.raises(InterfaceError):
             nodes(**keywords)
+
+    @pytest.mark.parametrize("connect", [pyrqlite.connect, pyrqlite.aio.connect, dbapi2.connect])
+    def test_unknown_keywords(self, connect: Callable[..., Any]) -> None:
+        says = r"connect\(\) has no option 'check_same_thread': there are target, scheme, host"
+        with pytest.raises(TypeError, match=says):
+            connect(host="h", check_same_thread=False)
 
     @pytest.mark.parametrize(
         "url", ["http://h:4001/database", "http://h/db/query", "http://h/#part"]

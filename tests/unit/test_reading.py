@@ -218,7 +218,7 @@ class TestServersThatCannotPack:
         assert asker.rows("SELECT a, 1 FROM t") == [("x", 1), (2, 1)]
         assert asker.session.cluster.packs is False
         assert asker.rows("SELECT a, 1 FROM t") == [("x", 1), (2, 1)]
-        assert asker.statements == [1]
+        assert asker.statements == [2]
 
     def test_probe_is_sent_once(self) -> None:
         asker = Asker(LocalNode("CREATE TABLE t (a)"), packs=None)

@@ -24,7 +24,7 @@ from pyrqlite.flow.run import run
 from pyrqlite.flow.session import Outcome, Session
 from pyrqlite.flow.steps import AnswerLost
 from tests.unit.local_node import LocalNode
-from tests.unit.nodes import Answering, Nodes, options_of, results, session
+from tests.unit.nodes import Answering, Nodes, Reply, options_of, results, session
 
 SCHEMA = LocalNode(
     "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)",
@@ -221,6 +221,18 @@ class TestReturning:
                 )
         assert len(nodes.sent) == 1
         assert nodes.sent[0].request.repeatable
+
+    def test_is_not_where_the_server_only_fails_to_write_the_statement_out(self) -> None:
+        panic = b"panic during SQL analysis: sql.BinaryExpr.String(): invalid op ESCAPE\n"
+        made = started()
+        nodes = Nodes(Reply(500, panic), self.ROWS)
+        sql = "DELETE FROM w WHERE a LIKE 'x' ESCAPE '/' RETURNING k"
+        with contextlib.suppress(InternalError, TypeError, ValueError):
+            run(execute(made, sql, None, options_of(made)), nodes.send)
+        assert [sent.request.target.partition("?")[0] for sent in nodes.sent] == [
+            "/db/sql",
+            "/db/execute",
+        ]
 
     def test_has_a_blank_behind_it(self) -> None:
         for text in ("RETURNING\nid", "RETURNING(id)", "returning\t id", "RETURNING/**/id"):
@@ -481,9 +493,8 @@ class TestScripts:
     [
         "ATTACH 'file' AS x",
         "DETACH x",
-        "PRAGMA foreign_keys = ON",
-        "PRAGMA foreign_keys(1)",
-        "PRAGMA main.journal_mode = DELETE",
+        "PRAGMA synchronous = OFF",
+        "PRAGMA main.locking_mode(exclusive)",
         "PRAGMA wal_checkpoint",
         "PRAGMA case_sensitive_like = 1",
         "PRAGMA query_only = 0",
@@ -497,6 +508,26 @@ def test_what_must_never_reach_the_server(sql: str) -> None:
     with pytest.raises(NotSupportedError):
         nodes.play(execute(made, sql, None, options_of(made)))
     assert nodes.sent == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "setting", "now", "passes"),
+    [
+        ("PRAGMA foreign_keys = ON", "foreign_keys", 1, True),
+        ("PRAGMA foreign_keys(1)", "foreign_keys", 0, False),
+        ("PRAGMA main.journal_mode = DELETE", "journal_mode", "wal", False),
+        ("PRAGMA journal_mode = 'WAL'", "journal_mode", "wal", True),
+    ],
+)
+def test_settings_are_looked_at_and_never_made(
+    sql: str, setting: str, now: object, passes: bool
+) -> None:
+    made = started()
+    reloaded = {"columns": ["1"], "types": [""]}
+    nodes = Nodes(results(reloaded, {"columns": [setting], "types": [""], "values": [[now]]}))
+    with contextlib.nullcontext() if passes else pytest.raises(NotSupportedError):
+        nodes.play(execute(made, sql, None, options_of(made)))
+    assert [sent.statements[1:] for sent in nodes.sent] == [[f"PRAGMA {setting}"]]
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,14 @@ from pyrqlite.flow.steps import (
     AnswerLost,
     Arrival,
     Flow,
+    GivenUp,
     NotSent,
     OutOfTime,
     Request,
     Response,
     Sleep,
     Together,
+    TurnedAway,
 )
 from tests.unit.nodes import Answering, Nodes, Reply, attempts, cluster, redirect, results
 
@@ -151,7 +153,7 @@ class TestLeader:
         known = made()
         known.nodes.is_leader(known.nodes.seeds[0])
         known.nodes.failed(known.nodes.seeds[0])
-        world = World({"b": Told(contact="0.1ns"), "c": Told(contact="1m2.5s")})
+        world = World({"b": Told(contact="0.1ns", seconds=0), "c": Told(contact="1m2.5s")})
         sight = search(world, known)
         assert sight.leader is None
         assert [node.host for node in sight.followers] == ["b"]
@@ -247,7 +249,7 @@ class TestWrites:
 
         def heard(step: Together) -> list[Arrival]:
             # Just now, so later than the leader was lost.
-            world.told["b"] = Told(contact=0)
+            world.told["b"] = Told(contact=0, seconds=0)
             return world.together(step)
 
         nodes = Nodes(
@@ -334,6 +336,30 @@ class TestFirstRequest:
         nodes.play(exchange(made(), WRITE))
         assert nodes.hosts == ["c"]
 
+    def test_waits_for_the_next_leader_of_followers_that_heard_the_last_one_just_now(self) -> None:
+        """They do not know yet that it is stopped, and would not say a word of it."""
+        heard = Told(contact=0, seconds=0)
+        world = World({"a": heard, "b": Told(silent=True), "c": heard})
+
+        def elect(step: Together) -> list[Arrival]:
+            if len(nodes.looks) == 2:
+                world.told.update(a=Told(term=3), c=Told(leads=True, term=3))
+            return world.together(step)
+
+        nodes = Nodes(OK, together=elect)
+        nodes.play(exchange(made(), READ))
+        assert nodes.hosts == ["c"]
+
+    def test_goes_to_a_follower_of_a_leader_that_cannot_be_reached(self) -> None:
+        world = World({"a": Told(contact=0, seconds=0), "b": Told(contact=0, seconds=0)})
+        here, refused = redirect("http://x:4001/"), NotSent("refused")
+        _, nodes = play(world, exchange(made("a,b"), READ), here, refused, here, OK)
+        assert nodes.hosts == ["a", "x", "a", "a"]
+        assert REDIRECT not in nodes.sent[-1].request.target
+        assert (
+            len(nodes.looks) > 1
+        )  # only what is heard behind the first is proof that the leader is alive
+
     def test_of_a_single_node_is_what_finds_the_leader(self) -> None:
         _, nodes = play(World(), exchange(made("a"), WRITE), redirect("http://b:4001/"), OK)
         assert nodes.hosts == ["a", "b"]
@@ -351,7 +377,7 @@ def silent(times: int = 3) -> Callable[[Node, Request], Reply]:
         assert request.watch is not None
         for _ in range(times):
             if not request.watch():
-                raise AnswerLost("given up", timed_out=True)
+                raise GivenUp
         return OK
 
     return reply
@@ -371,7 +397,7 @@ class TestSilence:
 
     def test_write_is_given_up(self) -> None:
         world = World({"a": Told(silent=True), "b": Told(term=3), "c": Told(leads=True, term=3)})
-        with pytest.raises(OutcomeUnknownError, match="given up"):
+        with pytest.raises(OutcomeUnknownError, match="go on without it"):
             self.ask(world, WRITE, silent())
 
     def test_there_is_no_other_leader_yet(self) -> None:
@@ -389,6 +415,29 @@ class TestSilence:
         world = World({"a": Told(term=3), "b": Told(term=3), "c": Told(leads=True, term=3)})
         assert self.ask(world, WRITE, silent()) == ["a"]
         assert self.ask(world, READ, silent(), OK) == ["a", "c"]
+
+    def test_it_leads_only_now(self) -> None:
+        """A follower was asked that pointed to no leader, and has become the next one meanwhile."""
+        world = World({"a": Told(silent=True), "b": Told(leads=True, term=3), "c": Told(term=3)})
+        known = made()
+        known.nodes.lost_at = None
+        known.nodes.failed(known.nodes.seeds[0])
+        _, nodes = play(world, exchange(known, READ), silent(), OK)
+        assert nodes.hosts == ["b", "b"]
+
+    def test_a_write_that_waited_behind_another_goes_on(self) -> None:
+        """It was never sent, and says nothing new of the node."""
+        known = made()
+        first, *_, last = known.nodes.seeds
+        known.nodes.is_leader(first)
+
+        def turned_away(node: Node, request: Request) -> Reply:
+            known.nodes.is_leader(last)
+            raise TurnedAway("others go on")
+
+        _, nodes = play(World(), exchange(known, WRITE), turned_away, OK)
+        assert nodes.hosts == ["a", "c"]
+        assert not known.nodes.is_resting(first)
 
     def test_nobody_else_can_be_reached(self) -> None:
         for request in (READ, WRITE):
@@ -411,10 +460,10 @@ class TestSilence:
     def test_threads_share_a_look(self) -> None:
         known = made()
         world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
-        watching = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ)
+        watching = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ, led=True)
         look = next(watching)
         assert isinstance(look, Together)
-        also = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ)
+        also = is_worth_waiting(known, known.nodes.seeds[0], Kind.READ, led=True)
         assert isinstance(next(also), Sleep)
         with pytest.raises(StopIteration) as first:
             watching.send(world.together(look))
@@ -438,7 +487,11 @@ class TestReads:
         """The leader is well: it has only this to do for longer than was allowed."""
         known = made()
         world = World(
-            {"a": Told(leads=True, seconds=0.5), "b": Told(contact=0), "c": Told(contact=0)}
+            {
+                "a": Told(leads=True, seconds=0.5),
+                "b": Told(contact=0, seconds=0),
+                "c": Told(contact=0, seconds=0),
+            }
         )
         nodes = Nodes(OK, self.SILENCE, OK, together=world.together)
         nodes.run(exchange(known, READ))

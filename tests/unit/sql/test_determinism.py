@@ -75,6 +75,28 @@ def causes(sql: str, steady_times: bool = False) -> list[tuple[str, ...]]:
         # Plans.
         ("INSERT INTO t(a) SELECT a FROM t", [("order", "t")]),
         ("INSERT INTO t(a) SELECT a FROM t ORDER BY a", [("order", "t")]),
+        (
+            "INSERT INTO t(a, b) SELECT t.a + ?, upper(b) AS b_1 FROM t WHERE a <> b || 'x' ORDER BY t.id",
+            [],
+        ),
+        ("INSERT INTO t(a) SELECT CASE WHEN a THEN 1 END FROM t WHERE 1 ORDER BY id LIMIT 3", []),
+        ("INSERT INTO t(a) SELECT a + 1 AS id FROM t ORDER BY id", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT a + 1 id FROM t ORDER BY id", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT a + 1 AS id FROM t ORDER BY t.id", []),
+        ("INSERT INTO t(a) SELECT a + 1 FROM t ORDER BY b", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT a + 1 FROM t ORDER BY 1", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT a + 1 FROM t ORDER BY id COLLATE NOCASE", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT DISTINCT a + 1 FROM t ORDER BY t.id", [("order", "t")]),
+        ("INSERT INTO t(a, b) SELECT a + 1, max(b) FROM t ORDER BY t.id", [("order", "t")]),
+        ("INSERT INTO t(a, b) SELECT a + 1, count(*) FROM t ORDER BY t.id", [("order", "t")]),
+        ("INSERT INTO t(a, b) SELECT a + 1, b FROM t GROUP BY a ORDER BY t.id", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT row_number() OVER () FROM t ORDER BY t.id", [("order", "t")]),
+        ("INSERT INTO t(a) SELECT (SELECT b FROM keyless) FROM t ORDER BY t.id", [("order", "t")]),
+        (
+            "INSERT INTO t(a) SELECT a + 1 FROM t WHERE a IN (SELECT b FROM keyless LIMIT 1) ORDER BY t.id",
+            [("order", "t"), ("limit", "t")],
+        ),
+        ("INSERT INTO t(a) SELECT t.a + 1 FROM t, keyless ORDER BY t.id", [("order", "t")]),
         ("INSERT OR IGNORE INTO keyless SELECT a, b FROM t", [("order", "keyless")]),
         (
             "INSERT INTO t SELECT id, a, b FROM t WHERE true ON CONFLICT DO NOTHING",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import AnswerLost, NotSent, OutOfTime, Request
+from pyrqlite.flow.steps import GivenUp, NotSent, OutOfTime, Request, TurnedAway
 from pyrqlite.transports import MOST_SOCKETS, Wire
 from pyrqlite.transports.loop import LoopTransport
 from pyrqlite.transports.room import Room
@@ -81,15 +81,19 @@ def test_nobody_waits_longer_than_the_deadline() -> None:
     run(main())
 
 
-def test_all_are_sent_away() -> None:
+def test_all_are_turned_away() -> None:
     async def main() -> None:
         room = Room(1)
         await room.enter(None)
         tasks = await waiting(room, 3)
         tasks[1].cancel()
-        room.send_away("elsewhere")
+        room.turn_away("elsewhere")
         errors = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(error) for error in errors] == [NotSent, asyncio.CancelledError, NotSent]
+        assert [type(error) for error in errors] == [
+            TurnedAway,
+            asyncio.CancelledError,
+            TurnedAway,
+        ]
         room.leave()
         await room.enter(None)
 
@@ -115,7 +119,7 @@ def test_a_node_that_was_given_up_is_waited_for_no_longer() -> None:
             await asyncio.sleep(0.01)
         given_up.set()
         errors = await asyncio.gather(*sends, return_exceptions=True)
-        assert [type(error) for error in errors] == [AnswerLost] * MOST_SOCKETS + [NotSent] * 20
+        assert [type(error) for error in errors] == [GivenUp] * MOST_SOCKETS + [TurnedAway] * 20
         await transport.close()
 
     with SocketServer(*[[silence]] * MOST_SOCKETS) as server:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import AnswerLost, Request, Response
+from pyrqlite.flow.steps import AnswerLost, GivenUp, Request, Response
 from pyrqlite.transports import silence
 from tests.unit.transports.conftest import LOOPS, MakeTransport
 from tests.unit.transports.socket_server import (
@@ -78,9 +78,8 @@ def test_it_says_that_waiting_is_worth_it(make: MakeTransport, name: str) -> Non
 
 def test_it_says_that_it_is_not(make: MakeTransport, name: str) -> None:
     watch = Watch(name, False)
-    with pytest.raises(AnswerLost, match="the other nodes go on without it") as caught:
+    with pytest.raises(GivenUp, match="the other nodes go on without it"):
         ask(make, watch, say_nothing)
-    assert caught.value.timed_out
     assert watch.calls == 1
 
 
@@ -94,7 +93,7 @@ def test_it_fails(make: MakeTransport, name: str) -> None:
 
 def test_it_is_not_asked_behind_the_timeout(make: MakeTransport, name: str) -> None:
     watch = Watch(name, True)
-    with pytest.raises(AnswerLost, match=r"0\.009 s|timed out after 9 milliseconds"):
+    with pytest.raises(AnswerLost, match=r"0\.009 s|timed out after \d+ milliseconds"):
         ask(make, watch, say_nothing, timeout=0.009)
     assert watch.calls == 0
 
