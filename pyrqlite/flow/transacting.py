@@ -49,7 +49,7 @@ from pyrqlite.transaction.log import (
     RowsGuard,
     Step,
     WriteEntry,
-    first_rows,
+    some_rows,
 )
 from pyrqlite.transaction.replay import Run
 from pyrqlite.transaction.returned import GuardedReturning, guard_returning, without_rowid
@@ -190,18 +190,16 @@ def _is_alike_in_any_schema(statement: Statement) -> bool:
 
 def _read(session: Session, log: Log, prepared: Prepared, options: CallOptions) -> Flow[Outcome]:
     if log.isolation is not Isolation.SERIALIZABLE and not log.writes:
-        query = Query(prepared.original, prepared.statement, prepared.values)
-        return (yield from read(session, query, options))
+        return (yield from read(session, _query(prepared), options))
     if not (yield from can_pack(session)):
         raise NotSupportedError(
             "this server's SQLite is too old for transactions: its JSON functions print REALs inexactly"
         )
     verdict = _read_verdict(session, log, prepared)
     query, verdict = _one_row_more(prepared, verdict)
-    width = verdict.width or packing.count_columns(query.statement)
     entry, columns, rows = yield from believed(
         options,
-        lambda chosen: _read_entry(session, log, query, width, verdict, chosen),
+        lambda chosen: _read_entry(session, log, query, verdict, prepared, chosen),
     )
     if entry.verdict.limit is not None:
         k = entry.verdict.limit.k
@@ -220,17 +218,27 @@ def _of_the_first(
     limit = entry.verdict.limit
     if limit is None or len(rows) <= k:
         return entry
-    statement, values, ordered = prepared.statement, list(prepared.values), entry.ordered
-    if not limit.total_order:
-        around = rows[k - 1 : k + 1]
-        boundary = limit.boundary
-        narrowed = None if boundary is None else boundary.narrowed(statement, values, around)
-        if narrowed is None:
-            verdict = _checked("LIMIT cuts rows, and ORDER BY leaves open which")
-            return replace(entry, verdict=verdict)
-        (statement, values), ordered = narrowed, False
-    query = Query(prepared.original, statement, values)
-    return replace(entry, query=query, seen=first_rows(entry.seen, k), rows=k, ordered=ordered)
+    first = replace(entry, query=_query(prepared), seen=some_rows(entry.seen, 0, k), rows=k)
+    if limit.total_order or k == 0:
+        return first
+    parts = None
+    if limit.boundary is not None:
+        parts = limit.boundary.parts(prepared.statement, prepared.values, rows, k)
+    if parts is None:
+        verdict = _checked("LIMIT cuts rows, and ORDER BY leaves open which")
+        return replace(first, verdict=verdict)
+    guards = tuple(
+        RowsGuard(
+            part.query,
+            tuple(part.values),
+            entry.width,
+            some_rows(entry.seen, part.start, part.stop),
+            part.stop - part.start,
+            entry.apart,
+        )
+        for part in parts
+    )
+    return replace(first, parts=guards, ordered=False)
 
 
 def _read_verdict(session: Session, log: Log, prepared: Prepared) -> ReadVerdict:
@@ -254,8 +262,7 @@ def _checked(reason: str) -> ReadVerdict:
 
 def _one_row_more(prepared: Prepared, verdict: ReadVerdict) -> tuple[Query, ReadVerdict]:
     """The query with a LIMIT of one more, where the verdict asks to know whether the LIMIT cuts anything."""
-    statement, values = prepared.statement, list(prepared.values)
-    query = Query(prepared.original, statement, values)
+    query, statement = _query(prepared), prepared.statement
     if not verdict.guarded or verdict.limit is None:
         return query, verdict
     token = statement.tokens[verdict.limit.index]
@@ -269,18 +276,25 @@ def _one_row_more(prepared: Prepared, verdict: ReadVerdict) -> tuple[Query, Read
     uses = sum(number == numbers[0] for number, _ in statement.placeholders.occurrences)
     if uses > 1:
         return query, _checked("the value of its LIMIT is used elsewhere too")
+    values = list(query.values)
     values[numbers[0] - 1] = more
     return query._replace(values=values), verdict
+
+
+def _query(prepared: Prepared) -> Query:
+    """The query as it was asked for."""
+    return Query(prepared.original, prepared.statement, list(prepared.values))
 
 
 def _read_entry(
     session: Session,
     log: Log,
     query: Query,
-    width: int | None,
     verdict: ReadVerdict,
+    prepared: Prepared,
     options: CallOptions,
 ) -> Flow[tuple[ReadEntry, list[tuple[str, str]], list[tuple[Any, ...]]]]:
+    width = verdict.width or packing.count_columns(query.statement)
     form = packing.Form.EXACT
     for _ in range(4):
         asked = PackedRead(query, None).items()
@@ -296,12 +310,8 @@ def _read_entry(
             continue
         if form is not packing.Form.HEX and any("\ufffd" in text for text in texts):
             form = packing.Form.HEX
-            verdict = replace(
-                verdict,
-                kind=FactKind.CHECKED,
-                reason="a text is not valid UTF-8, or holds U+FFFD",
-                apart=frozenset(),
-            )
+            query = _query(prepared)  # without the row behind a LIMIT
+            verdict = _checked("a text is not valid UTF-8, or holds U+FFFD")
             continue
         rows = packing.unpack_parts(texts, [name for name, _ in columns], verdict.apart)
         assert width is not None
@@ -351,7 +361,7 @@ def _read_about(
 ) -> Flow[Outcome]:
     """PRAGMA and EXPLAIN: behind the transaction's own DDL where there is any, and behind its writes where they
     look at rows; no fact."""
-    query = Query(prepared.original, prepared.statement, prepared.values)
+    query = _query(prepared)
     if not log.changes_schema and not (log.writes and looks_at_rows(prepared.statement)):
         return (yield from read_plain(session, query, options))
     results = yield from _speculate_behind(

@@ -74,7 +74,7 @@ def _write_returning(session: Session, prepared: Prepared, options: CallOptions)
         answer = yield from _execute(session, items, options, EXECUTE_RETURNING)
         return returned(_only(answer).check(), packed)
     # Other columns may stand for the * by now.
-    items.insert(0, table_guard(packed.star.name, packed.star.sql, 0))
+    items.insert(0, table_guard(packed.star, 0))
     answer = yield from _execute(session, items, options, f"{EXECUTE_RETURNING}&transaction")
     if conflict_number(answer.results[0].error) is not None:
         raise StaleSchema

@@ -2,7 +2,7 @@
 
 Which of several equal values (1 and 1.0, or texts by a collation) max() and min() give is a matter of the plan, so
 they are compared by value. sum() depends on the order of its rows where REALs are rounded, or integers overflow on
-the way: it is compared where it is one of integers, added up in their order.
+the way: it is compared where it is one of integers, without such overflows.
 """
 
 from __future__ import annotations

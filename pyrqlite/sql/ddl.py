@@ -26,11 +26,12 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class TableText:
-    """`collations` and `replaces_null` (NOT NULL ON CONFLICT REPLACE) go by folded column name;
-    `checks` are the expressions of the CHECK constraints; `resolves_conflicts` says whether a
-    constraint has an ON CONFLICT clause of its own."""
+    """`collations`, `generated` (the expressions of generated columns) and `replaces_null` (NOT NULL ON
+    CONFLICT REPLACE) go by folded column name; `checks` are the expressions of the CHECK constraints;
+    `resolves_conflicts` says whether a constraint has an ON CONFLICT clause of its own."""
 
     collations: Mapping[str, str]
+    generated: Mapping[str, Tokens]
     replaces_null: frozenset[str]
     checks: tuple[Tokens, ...]
     resolves_conflicts: bool
@@ -42,6 +43,7 @@ def read_table(sql: str) -> TableText:
     """Read the text of an ordinary table as `sqlite_schema` holds it."""
     tokens = tuple(significant(sql))
     collations: dict[str, str] = {}
+    generated: dict[str, Tokens] = {}
     replaces_null: set[str] = set()
     checks: list[Tokens] = []
     for start, stop in _definitions(tokens):
@@ -54,11 +56,14 @@ def read_table(sql: str) -> TableText:
         for index, token in at_depth_zero(piece, 0):
             if token.keyword == "COLLATE" and index + 1 < len(piece):
                 collations[name] = piece[index + 1].name.upper()
+            elif token.keyword == "AS" and piece[index + 1 : index + 2]:
+                generated[name] = piece[index + 2 : closing(piece, index + 1)]
         if _contains(words, ["NOT", "NULL", "ON", "CONFLICT", "REPLACE"]):
             replaces_null.add(name)
     words = [token.keyword for token in tokens]
     return TableText(
         collations,
+        generated,
         frozenset(replaces_null),
         tuple(checks),
         _contains(words, ["ON", "CONFLICT"]),

@@ -153,6 +153,7 @@ class _Finder:
         if self.insert is not None and table is not None:
             yield from self.of_defaults(self.insert, table)
         yield from self.of_copies()
+        yield from self.of_rowids()
 
     def of_schema(self) -> Iterator[Cause]:
         """Triggers, CHECKs and views that read a clock."""
@@ -306,6 +307,27 @@ class _Finder:
                         f"a write to {self.name} copies {table.name}.{column.name}, which may differ "
                         f"between nodes already: {reason}",
                     )
+
+    def of_rowids(self) -> Iterator[Cause]:
+        """Rowids that each node can number in its own way."""
+        named = [token for token in self.tokens[: self.statement.returning] if is_name(token)]
+        tables = [
+            table
+            for table in map(self.schema.table, sorted(mentioned(self.tokens, self.schema)))
+            if table is not None and table.kind == "table"
+        ]
+        for name in {fold(token.name) for token in named}:
+            if any(table.column(name) is not None for table in tables):
+                continue
+            with_rowids = [table for table in tables if table.is_rowid(name)]
+            if with_rowids and all(table.rowid_column is None for table in with_rowids):
+                called = with_rowids[0].name
+                yield Cause(
+                    ("rowid", fold(called)),
+                    f"a write to {self.name} uses the {name} of {called}, which is no INTEGER PRIMARY KEY: each "
+                    "node can number these rows anew (VACUUM), and may then write others, or fail; give the "
+                    "table a key",
+                )
 
     def _copied(self) -> Sequence[Token]:
         """The tokens of what is stored: an INSERT's query, or what an UPDATE sets."""

@@ -24,6 +24,13 @@ _FUNCTIONS = (
     )
     | FREEZABLE_FUNCTIONS
 )
+# Of these only those of which no value makes an error, however strange.
+_NEVER_FAIL = words(
+    """
+    char coalesce concat concat_ws hex ifnull iif if instr json_valid length likely lower ltrim max min
+    nullif octet_length quote round rtrim sign substr substring trim typeof unhex unicode unlikely upper
+    """
+)
 _WORDS = (
     words("AND BETWEEN CASE CAST ELSE END IN IS ISNULL NOT NOTNULL NULL OR THEN TRUE FALSE WHEN")
     | CURRENT
@@ -35,7 +42,18 @@ def no_columns(qualifier: str, name: str) -> str | None:
     return f"{name} is no literal"
 
 
-def expression_reason(tokens: Sequence[Token], column_reason: ColumnReason) -> str | None:
+def failing_reason(tokens: Sequence[Token], column_reason: ColumnReason) -> str | None:
+    """Why the expression may be an error for some rows; None if it cannot."""
+    if any(token.text in ("->", "->>") for token in tokens):
+        return "it looks into JSON"
+    return expression_reason(tokens, column_reason, _NEVER_FAIL)
+
+
+def expression_reason(
+    tokens: Sequence[Token],
+    column_reason: ColumnReason,
+    functions: frozenset[str] = _FUNCTIONS,
+) -> str | None:
     """Why the expression may come out differently on some node; None if it cannot.
 
     Clocks and random numbers count as constant, because they are frozen before anything is sent.
@@ -50,7 +68,7 @@ def expression_reason(tokens: Sequence[Token], column_reason: ColumnReason) -> s
                 while index + 1 < len(tokens) and tokens[index + 1].kind is Kind.WORD:
                     index += 1
             else:
-                index, reason = _named(tokens, index, column_reason)
+                index, reason = _named(tokens, index, column_reason, functions)
                 if reason is not None:
                     return reason
         index += 1
@@ -58,13 +76,13 @@ def expression_reason(tokens: Sequence[Token], column_reason: ColumnReason) -> s
 
 
 def _named(
-    tokens: Sequence[Token], index: int, column_reason: ColumnReason
+    tokens: Sequence[Token], index: int, column_reason: ColumnReason, functions: frozenset[str]
 ) -> tuple[int, str | None]:
     """A function or a column at `index`: the index of its last token, and why it is uncertain."""
     token = tokens[index]
     follower = tokens[index + 1].text if index + 1 < len(tokens) else ""
     if follower == "(":
-        known = fold(token.name) in _FUNCTIONS
+        known = fold(token.name) in functions
         return index, None if known else f"it calls {token.name}()"
     if not is_name(token):
         return index, f"{token.text} is outside of what can be foreseen"

@@ -80,12 +80,13 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Query:
-    """A query of the grammar, resolved. `limit` and `offset` are the indexes of their tokens, `start` that of FROM,
-    `condition` those of the first token of WHERE's and of the one behind it; without WHERE both are where it would
-    stand."""
+    """A query of the grammar, resolved. `named` are the columns of its list and its order. `limit` and `offset` are
+    the indexes of their tokens, `start` that of FROM, `condition` those of the first token of WHERE's and of the
+    one behind it; without WHERE both are where it would stand."""
 
     sources: tuple[Source, ...]
     items: tuple[Item, ...]
+    named: frozenset[Ref]
     predicate: Predicate
     start: int
     condition: tuple[int, int]
@@ -211,6 +212,8 @@ class _Parser:
             self.alias()
             if inner.limit is not None:
                 raise Unparsed("it looks for a row with a LIMIT")
+            if any(item.kind.aggregates for item in inner.items):
+                raise Unparsed("it looks for the row of an aggregate, which is always there")
             query = replace(inner, items=(Item(ItemKind.CONSTANT),), order=())
         self.expect_end()
         return query
@@ -233,12 +236,14 @@ class _Parser:
         order = self.order_by() if self.accept("ORDER") else []
         limit, offset = self.limit() if self.accept("LIMIT") else (None, None)
         items = self.items(entries)
-        keys = (
+        keys = [
             Key(self.ordered(key.name, entries), key.descending, key.nulls_first) for key in order
-        )
+        ]
+        named = {item.ref for item in items if item.ref is not None} | {key.ref for key in keys}
         return Query(
             tuple(self.sources),
             tuple(items),
+            frozenset(named),
             self.predicate(),
             start,
             condition,

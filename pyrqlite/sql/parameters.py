@@ -170,6 +170,15 @@ def bind(values: Sequence[object], adapt: Adapt) -> Bound:
     return Bound(bound, templates)
 
 
+def bind_stored(values: Sequence[Value]) -> Bound:
+    """As `bind`, for values that the database gave: no adapter of the user's changes them."""
+    return bind(values, _as_it_is)
+
+
+def _as_it_is(value: object) -> Value:
+    return value  # type: ignore[return-value]  # it came from SQLite
+
+
 def checked(value: object, adapt: Adapt) -> Value:
     """`value` as one of SQLite's types, adapted where needed; NaN, which SQLite has not, is refused."""
     fit: Value = value if type(value) in AS_THEY_ARE else adapt(value)  # type: ignore[assignment]

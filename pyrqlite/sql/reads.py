@@ -111,7 +111,7 @@ def _shape(statement: Statement, schema: Schema, steady: Steadiness) -> _Shape:
         if no_fact is not None:
             return _Shape(ReadVerdict(FactKind.NONE, no_fact))
         return _Shape(_checked(str(unparsed)))
-    reason = _unsteady(query, steady) or literal_reason(query.predicate, steady.steady_times)
+    reason = rows_reason(query, steady) or literal_reason(query.predicate, steady.steady_times)
     if reason is not None:
         return _Shape(_checked(reason))
     aggregates = aggregates_of(statement, query)
@@ -206,10 +206,17 @@ def ref_reason(query: Query, ref: Ref, steady: Steadiness) -> str | None:
     return steady.column_reason(table, ref.column)
 
 
-def _unsteady(query: Query, steady: Steadiness) -> str | None:
-    """Why the rows may differ between nodes, or None."""
-    for source in query.sources:
+# SQLite takes all columns from this one on for used where one of them is.
+_FIRST_OF_MANY = 63
+
+
+def rows_reason(query: Query, steady: Steadiness) -> str | None:
+    """Why the rows may differ between nodes, or be an error on some of them; or None."""
+    for place, source in enumerate(query.sources):
         reason = steady.table_reason(source.table)
+        for number, column in enumerate(source.table.columns):
+            if number >= _FIRST_OF_MANY or Ref(place, column) in query.named:
+                reason = reason or steady.failing_reason(source.table, column)
         if reason is not None:
             return reason
     summed = [item.ref for item in query.items if item.kind.aggregates and item.ref is not None]
@@ -224,7 +231,7 @@ def is_total(query: Query, steady: Steadiness) -> bool:
     """Whether ORDER BY leaves no choice, by keys of the schema; or there is none, between rows of constants."""
     if all(item.kind is ItemKind.CONSTANT for item in query.items):
         return True
-    if len(query.sources) != 1:
+    if len(query.sources) != 1 or any(item.kind.aggregates for item in query.items):
         return False
     if any(ref_reason(query, key.ref, steady) is not None for key in query.order):
         return False

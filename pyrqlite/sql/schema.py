@@ -68,7 +68,7 @@ class Column:
 @dataclass(frozen=True)
 class Index:
     """An index: its key columns (None for an expression) with their collations, both in order; `origin`
-    is c (CREATE INDEX), u (UNIQUE) or pk."""
+    is c (CREATE INDEX), u (UNIQUE) or pk; `sql` is empty for those that no CREATE INDEX has made."""
 
     name: str
     unique: bool
@@ -76,6 +76,7 @@ class Index:
     partial: bool
     columns: tuple[str | None, ...]
     collations: tuple[str, ...]
+    sql: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +131,12 @@ class Table:
     triggers: tuple[Trigger, ...]
 
     @cached_property
+    def definition(self) -> str:
+        """All that the table allows: its text, and those of its unique indexes by their names."""
+        indexes = sorted(self.unique_indexes, key=lambda index: index.name)
+        return "\n".join([self.sql, *(index.sql for index in indexes if index.sql)])
+
+    @cached_property
     def _columns(self) -> Mapping[str, Column]:
         return {fold(column.name): column for column in self.columns}
 
@@ -173,6 +180,10 @@ class Table:
             return key[0]
         return None
 
+    def never_null(self, column: Column) -> bool:
+        """Whether no row of the table can have a NULL there."""
+        return column.not_null or column is self.rowid_column
+
     def is_rowid(self, name: str) -> bool:
         """Whether the name means the rowid: one of its three, if no column has it."""
         return (
@@ -186,6 +197,17 @@ class Table:
     def unique_indexes(self) -> tuple[Index, ...]:
         """The indexes that allow no duplicates."""
         return tuple(index for index in self.indexes if index.unique)
+
+    def depends_on(self, index: Index) -> frozenset[str]:
+        """The columns, folded, on which the entries of an index of this table depend; perhaps more."""
+        waiting = {fold(name) for name in index.columns if name is not None}
+        waiting |= {fold(token.name) for token in significant(index.sql)}
+        found: set[str] = set()
+        while waiting:
+            found.add(name := waiting.pop())
+            expression = self.text.generated.get(name, ())
+            waiting |= {fold(token.name) for token in expression} - found
+        return frozenset(name for name in found if self.column(name) is not None)
 
     @cached_property
     def keys(self) -> tuple[tuple[Column, ...], ...]:
@@ -269,10 +291,10 @@ def schema_from_rows(answers: Sequence[str], previous: Schema | None = None) -> 
             triggers.setdefault(fold(table), []).append(Trigger(name, table, sql or ""))
         elif kind == "view":
             views[fold(name)] = View(name, sql or "")
-        elif kind == "table":
+        else:
             texts[name] = sql or ""
     columns_of = _columns(columns)
-    indexes_of = _indexes(indexes)
+    indexes_of = _indexes(indexes, texts)
     tables = {
         fold(name): Table(
             name,
@@ -300,7 +322,7 @@ def _columns(rows: Iterable[Sequence[Any]]) -> dict[str, list[Column]]:
     return found
 
 
-def _indexes(rows: Iterable[Sequence[Any]]) -> dict[str, list[Index]]:
+def _indexes(rows: Iterable[Sequence[Any]], texts: Mapping[str, str]) -> dict[str, list[Index]]:
     keys: dict[tuple[str, str], list[Sequence[Any]]] = {}
     for row in rows:
         keys.setdefault((row[0], row[1]), []).append(row)
@@ -315,6 +337,7 @@ def _indexes(rows: Iterable[Sequence[Any]]) -> dict[str, list[Index]]:
             bool(partial),
             tuple(row[7] for row in key),
             tuple(row[8] for row in key),
+            texts.get(name, ""),
         )
         found.setdefault(table, []).append(index)
     return found

@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable
 
 from pyrqlite.sql.effects import children
+from pyrqlite.sql.expressions import expression_reason, failing_reason
 from pyrqlite.sql.names import fold
 from pyrqlite.sql.schema import Column, Schema, Table, Trigger
 from pyrqlite.sql.tokens import Kind, Token
 
 _TIME_TYPE = re.compile("date|time", re.I)
 _NAMES = (Kind.WORD, Kind.QUOTED, Kind.STRING)  # a table's name may even stand in single quotes
+_VIRTUAL = 2  # what `hidden` says of a generated column that is not stored
 _COLLATIONS = frozenset({"BINARY", "NOCASE", "RTRIM"})
 
 
@@ -35,7 +37,7 @@ class Steadiness:
             return f"{table.name} is a {table.kind} table"
         if fold(table.name).startswith("sqlite_"):
             return f"{table.name} belongs to SQLite, and can differ between nodes"
-        if not table.sql or "\ufffd" in table.sql:
+        if not table.sql or "\ufffd" in table.definition:
             return f"the definition of {table.name} cannot be compared"
         return self._tainted.get(fold(table.name))
 
@@ -43,7 +45,9 @@ class Steadiness:
         """Why this column may differ between nodes; None if there is no reason."""
         name = f"{table.name}.{column.name}"
         if column.generated:
-            return f"{name} is a generated column"
+            reason = self._generated_reason(table, column)
+            if reason is not None:
+                return f"{name} is a generated column: {reason}"
         if table.collation(column) not in _COLLATIONS:
             return f"{name} has a collation that is not SQLite's"
         return self.value_reason(table, column) or self.table_reason(table)
@@ -56,6 +60,33 @@ class Steadiness:
         if not self.steady_times and _TIME_TYPE.search(column.declared_type):
             return f"{name} is declared {column.declared_type}: other clients write their nodes' clocks there"
         return None
+
+    def _generated_reason(self, table: Table, column: Column) -> str | None:
+        """Why the expression of a generated column may give something else on some node, or be an error there."""
+
+        def mentioned_reason(_: str, name: str) -> str | None:
+            other = table.column(name)
+            return f"{name} is no column" if other is None else self.column_reason(table, other)
+
+        expression = table.text.generated.get(fold(column.name), ())
+        if not expression:
+            return "its expression is not known"
+        failing = self.failing_reason(table, column)
+        return failing or expression_reason(expression, mentioned_reason)
+
+    def failing_reason(self, table: Table, column: Column) -> str | None:
+        """Why reading the column may be an error: for which rows it is computed depends on the plan."""
+        if column.hidden != _VIRTUAL:
+            return None
+
+        def mentioned_reason(_: str, name: str) -> str | None:
+            other = table.column(name)
+            return self.failing_reason(table, other) if other is not None else None
+
+        expression = table.text.generated.get(fold(column.name), ())
+        if expression and failing_reason(expression, mentioned_reason) is None:
+            return None
+        return f"{table.name}.{column.name} is a generated column that may fail for some rows"
 
     def trigger_reason(self, trigger: Trigger) -> str | None:
         """Why the trigger may not do the same on every node; None if there is no reason."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyrqlite.sql.effects import all_fired, fired, has_impure_check, writes_back, written_in_turn
@@ -19,10 +19,11 @@ from pyrqlite.sql.reads import (
     literal_reason,
     numbers_by_place,
     ref_reason,
+    rows_reason,
     values_reason,
 )
-from pyrqlite.sql.schema import Column, Schema, Table
-from pyrqlite.sql.statement import Statement, StatementKind
+from pyrqlite.sql.schema import Column, Index, Schema, Table
+from pyrqlite.sql.statement import Statement, StatementKind, at_depth_zero
 from pyrqlite.sql.steady import Steadiness, steadiness
 from pyrqlite.sql.tokens import Kind, Token
 
@@ -166,6 +167,12 @@ class _Judge:
         if reason is not None:
             raise _Refused(reason)
 
+    def check_rowid(self, table: Table, names: Iterable[str]) -> None:
+        """Refused if one of these folded names is a rowid that each node can renumber: who knows what is in
+        the way there."""
+        if table.rowid_column is None and any(table.is_rowid(name) for name in names):
+            raise _Refused(f"the rowid of {table.name} is no INTEGER PRIMARY KEY")
+
     def check_assignments(
         self, start: int, stop: int, table: Table, one_row: bool, *qualifiers: str
     ) -> None:
@@ -174,16 +181,23 @@ class _Judge:
             equals = next((i for i in range(begin, end) if self.tokens[i].text == "="), end)
             value = self.tokens[equals + 1 : end]
             self.check_expression(value, table, *qualifiers)
-            if one_row or is_constant(value):
-                continue
             names = {fold(token.name) for token in self.tokens[begin:equals]}
+            self.check_rowid(table, names)
+            if one_row:
+                continue
             for index in table.unique_indexes:
-                keys = {fold(name) for name in index.columns if name is not None}
-                if index.partial or None in index.columns or not names.isdisjoint(keys):
+                # Rows that are given the same value in a column are in each other's way before and behind.
+                if is_constant(value) and _is_plain(table, index):
+                    continue
+                if not names.isdisjoint(table.depends_on(index)):
                     raise _Refused(
                         f"it depends on the order whether index {index.name} {EACH_STEP}"
                     )
-            if table.rowid_column is not None and fold(table.rowid_column.name) in names:
+            if is_constant(value):
+                continue
+            if table.rowid_column is not None and any(
+                table.is_rowid(name) or table.column(name) is table.rowid_column for name in names
+            ):
                 raise _Refused(f"it depends on the order whether the key {EACH_STEP}")
 
     def returning(self, table: Table, *events: str) -> Returning:
@@ -196,7 +210,10 @@ class _Judge:
             (
                 key
                 for key in table.keys
-                if all(self.steady.column_reason(table, column) is None for column in key)
+                if all(
+                    not column.generated and self.steady.column_reason(table, column) is None
+                    for column in key
+                )
             ),
             None,
         )
@@ -254,6 +271,16 @@ class _Judge:
             return replace(verdict, returning_reason=str(refused))
 
 
+def _is_plain(table: Table, index: Index) -> bool:
+    """Whether all rows have entries, of columns that are stored as they are given."""
+    columns = [table.column(name) for name in index.columns if name is not None]
+    return (
+        not index.partial
+        and len(columns) == len(index.columns)
+        and not any(column is None or column.generated for column in columns)
+    )
+
+
 class _InsertJudge(_Judge):
     def __init__(
         self, statement: Statement, schema: Schema, steady: Steadiness, insert: Insert
@@ -267,6 +294,7 @@ class _InsertJudge(_Judge):
         table = self.table(insert.schema, insert.table)
         if insert.resolution == "FAIL":
             raise _Refused("OR FAIL keeps the rows before the one that failed")
+        self.check_rowid(table, insert.columns or ())
         events = ("INSERT", "UPDATE") if insert.updates else ("INSERT",)
         self.check_ignoring(table, *events)
         if insert.cores:
@@ -394,16 +422,12 @@ class _InsertJudge(_Judge):
         """Why rows of this query, or what is made of them, may differ between nodes."""
         if query.limit is not None:
             return "it has a LIMIT"
-        for source in query.sources:
-            reason = self.steady.table_reason(source.table)
-            if reason is not None:
-                return reason
-        refs = list(query.predicate.refs)
+        reason = rows_reason(query, self.steady)
+        if reason is not None:
+            return reason
         starred = [token.text for token in items] == ["*"]
-        if starred:
-            refs += [item.ref for item in query.items if item.ref is not None]
-        for ref in refs:
-            reason = ref_reason(query, ref, self.steady)
+        for item in query.items if starred else ():
+            reason = ref_reason(query, item.ref, self.steady) if item.ref is not None else None
             if reason is not None:
                 return reason
         return literal_reason(query.predicate, self.steady.steady_times) or (
@@ -513,7 +537,32 @@ class _ChangeJudge(_Judge):
         try:
             self.check_schema(table, self.statement.verb)
             if self.statement.verb == "UPDATE":
-                self.check_assignments(start, where, table, False, alias)
+                one_row = self.finds_one_row(where, table, alias)
+                self.check_assignments(start, where, table, one_row, alias)
         except _Refused as refused:
             return str(refused)
         return ""
+
+    def finds_one_row(self, where: int, table: Table, alias: str) -> bool:
+        """Whether the condition, which has been parsed, surely asks for the value of a key and of no other."""
+        tokens = self.tokens[where + 1 : self.end]
+        if any(token.keyword == "OR" for _, token in at_depth_zero(tokens, 0)):
+            return False
+        given: set[Column | None] = set()
+        start = 0
+        for stop in (*_ands(tokens), len(tokens)):
+            term = tokens[start:stop]
+            start = stop + 1
+            if len(term) == 5 and term[1].text == "." and fold(term[0].name) == alias:
+                term = term[2:]
+            if len(term) == 3 and term[1].text in ("=", "==") and is_constant(term[2:]):
+                given.add(
+                    table.rowid_column
+                    if table.is_rowid(term[0].name)
+                    else table.column(term[0].name)
+                )
+        return any(given.issuperset(key) for key in table.keys)
+
+
+def _ands(tokens: Sequence[Token]) -> list[int]:
+    return [index for index, token in at_depth_zero(tokens, 0) if token.keyword == "AND"]

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from pyrqlite.sql.aggregates import Aggregates
 from pyrqlite.sql.grammar import ItemKind
-from pyrqlite.sql.parameters import Value, bind
-from pyrqlite.sql.schema import Schema
+from pyrqlite.sql.parameters import Value, bind_stored
+from pyrqlite.sql.schema import Schema, Table
 from pyrqlite.sql.statement import Statement, remembered
 from pyrqlite.sql.tokens import quote_text
-from pyrqlite.types import adapt
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import Item, item
 
@@ -90,35 +89,54 @@ def aggregates_guard(
 ) -> Item:
     """Fails where the one row of a query is no longer equal to `row`."""
     if aggregates.base is not None:
-        statement = aggregates.base
-        values = values[: statement.placeholders.count]  # without that of a LIMIT
-    bound, first = bind(row, adapt), statement.placeholders.count
-    cells = _SUMMED if aggregates.base is not None else {}
+        return _sums_guard(aggregates.base, values, aggregates.kinds, row, number)
+    bound, first = bind_stored(row), statement.placeholders.count
     conditions = []
-    for place, (kind, collation) in enumerate(
-        zip(aggregates.kinds, aggregates.collations, strict=True), 1
-    ):
-        cell = cells.get(kind, "c{0}").format(place)
+    for place, collation in enumerate(aggregates.collations, 1):
         value = bound.templates.get(place, "{}").format(f"?{first + place}")
-        conditions.append(f"{cell} IS {value} COLLATE {collation}")
+        conditions.append(f"c{place} IS {value} COLLATE {collation}")
     rows = packing.rows_as_q(statement, len(row))
-    equal = " AND ".join(conditions)
-    if aggregates.base is None:
-        equal = f"count(*) FROM _pyrqlite_q WHERE {equal}"
     fail = _FAIL.format(tag=first + len(row) + 1)
     return item(
-        f"SELECT CASE WHEN ({rows} SELECT {equal}) IS NOT 1 {fail}",
+        f"SELECT CASE WHEN ({rows} SELECT count(*) FROM _pyrqlite_q WHERE {' AND '.join(conditions)}) "
+        f"IS NOT 1 {fail}",
         [*values, *bound.values, conflict_tag(number)],
     )
 
 
-# Of integers alone, which are added up exactly; and in one order, so that an overflow on the way is one everywhere.
-_SUMMED = {
-    ItemKind.COUNT: "(SELECT count(c{0}) FROM _pyrqlite_q)",
-    ItemKind.SUM: "(SELECT CASE WHEN count(c) IS count(c) FILTER (WHERE typeof(c) = 'integer') "
-    "THEN sum(c) FILTER (WHERE typeof(c) = 'integer') ELSE 'other' END "
-    "FROM (SELECT c{0} AS c FROM _pyrqlite_q ORDER BY 1 LIMIT -1))",
-}
+# Nothing but integers, and their sum in two halves: however the rows are ordered, neither of these overflows.
+_SUM = (
+    "count(c{0}) IS count(c{0}) FILTER (WHERE typeof(c{0}) = 'integer') "
+    "AND sum(c{0} >> 32) + (sum(c{0} & 4294967295) >> 32) IS ?{1} >> 32 "
+    "AND sum(c{0} & 4294967295) & 4294967295 IS ?{1} & 4294967295"
+)
+# The sum of nothing is NULL, and that of the two infinities too.
+_NO_SUM = (
+    "(count(c{0}) = 0 OR (count(c{0}) FILTER (WHERE c{0} = 9e999) > 0 "
+    "AND count(c{0}) FILTER (WHERE c{0} = -9e999) > 0))"
+)
+_COUNT = "count(c{0}) IS ?{1}"
+
+
+def _sums_guard(
+    base: Statement,
+    values: list[Value],
+    kinds: Sequence[ItemKind],
+    row: Sequence[Value],
+    number: int,
+) -> Item:
+    first = base.placeholders.count
+    conditions = []
+    for place, (kind, value) in enumerate(zip(kinds, row, strict=True), 1):
+        condition = _COUNT if kind is ItemKind.COUNT else _NO_SUM if value is None else _SUM
+        conditions.append(condition.format(place, first + place))
+    equal = " AND ".join(conditions)
+    rows = packing.rows_as_q(base, len(row))
+    fail = _FAIL.format(tag=first + len(row) + 1)
+    return item(
+        f"SELECT CASE WHEN ({rows} SELECT {equal} FROM _pyrqlite_q) IS NOT 1 {fail}",
+        [*values[:first], *row, conflict_tag(number)],  # without the value of a LIMIT
+    )
 
 
 def count_guard(changes: int, last_insert_rowid: int | None, number: int) -> Item:
@@ -142,11 +160,14 @@ def triggers_guard(sql: str | None, number: int) -> Item:
     return item(text, [sql, conflict_tag(number)])
 
 
-def table_guard(table: str, sql: str, number: int) -> Item:
-    """Fails where the table is no longer defined by this text."""
+def table_guard(table: Table, number: int) -> Item:
+    """Fails where the table is no longer defined as it is here, or has other unique indexes."""
     # The name is a literal: the server takes a parameter of the form x'00' for a blob.
+    name = f"{quote_text(table.name)} COLLATE NOCASE"
     text = (
-        f"SELECT CASE WHEN (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = {quote_text(table)} "
-        f"COLLATE NOCASE) IS NOT ?1 {_FAIL.format(tag=2)}"
+        "SELECT CASE WHEN (SELECT group_concat(sql, char(10)) FROM (SELECT sql FROM sqlite_schema "
+        f"WHERE (type = 'table' AND name = {name}) OR (type = 'index' AND tbl_name = {name} "
+        "AND substr(sql, 1, 13) = 'CREATE UNIQUE') ORDER BY type DESC, name)) IS NOT ?1 "
+        f"{_FAIL.format(tag=2)}"
     )
-    return item(text, [sql, conflict_tag(number)])
+    return item(text, [table.definition, conflict_tag(number)])

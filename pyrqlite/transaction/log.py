@@ -41,7 +41,7 @@ class Fact:
 @dataclass(frozen=True)
 class ReadEntry:
     """A query and the packed text of its rows. `query` is as it was sent, `ordered` says whether its rows come
-    in an order of its own."""
+    in an order of its own, `parts` are the guards where it has others than that its rows are the same."""
 
     query: Query
     width: int
@@ -51,6 +51,7 @@ class ReadEntry:
     rows: int
     verdict: ReadVerdict
     ordered: bool
+    parts: tuple[RowsGuard, ...] = ()
 
     is_fact = True
     uniform = True
@@ -82,9 +83,11 @@ class ReadEntry:
         return self.verdict.tables
 
     @property
-    def before(self) -> tuple[ReadEntry, ...]:
-        """What a guard in its place looks at: itself."""
-        return (self,) if self.guarded else ()
+    def before(self) -> tuple[ReadEntry | RowsGuard, ...]:
+        """What guards in its place look at: itself, or its parts."""
+        if not self.guarded:
+            return ()
+        return self.parts or (self,)
 
     @property
     def again(self) -> Item:
@@ -200,13 +203,14 @@ class WriteEntry:
 
 @dataclass(frozen=True)
 class RowsGuard:
-    """That a query gives these `count` rows, whose packed text is `seen`."""
+    """That a query gives these `count` rows, whose packed text, without the columns `apart`, is `seen`."""
 
     statement: Statement
     values: tuple[Value, ...]
     width: int
     seen: str
     count: int
+    apart: frozenset[int] = frozenset()
 
     def guard(self, number: int) -> Item:
         """The statement."""
@@ -214,7 +218,7 @@ class RowsGuard:
             self.statement,
             list(self.values),
             self.width,
-            frozenset(),
+            self.apart,
             self.seen,
             self.count,
             number,
@@ -366,8 +370,8 @@ class Log:
         """The statements of the commit; `guarding` False leaves out all guards, for tests."""
         number = 0
         definitions = list(self._definitions()) if guarding else []
-        for name, sql in definitions:
-            yield Step(guards.table_guard(name, sql, number), None, True)
+        for table in definitions:
+            yield Step(guards.table_guard(table, number), None, True)
             number += 1
         for text in self.trigger_texts if definitions else ():
             yield Step(guards.triggers_guard(text, number), None, True)
@@ -383,14 +387,14 @@ class Log:
                 yield Step(guard.guard(number), entry, True)
                 number += 1
 
-    def _definitions(self) -> Iterable[tuple[str, str]]:
-        """The definitions on which guards rely, each of them once."""
-        return dict.fromkeys(
-            (table.name, table.sql)
+    def _definitions(self) -> Iterable[Table]:
+        """The tables on whose definitions guards rely, each definition once."""
+        return {
+            (table.name, table.definition): table
             for entry in self.entries
             if entry.guarded
             for table in entry.tables
-        )
+        }.values()
 
     def checked(self) -> list[Entry]:
         """The entries to look at again just before the commit."""
@@ -408,9 +412,9 @@ class Log:
         )
 
 
-def first_rows(seen: str, count: int) -> str:
-    """The packed text of so many rows from the start of a packed text, as the server wrote it."""
-    end, scanner = 0, json.JSONDecoder()
-    for _ in range(count):
-        end = scanner.raw_decode(seen, end + 1)[1]  # behind the bracket or the comma
-    return f"{seen[: end or 1]}]"
+def some_rows(seen: str, start: int, stop: int) -> str:
+    """The packed text of the rows from `start` up to `stop` in a packed text, as the server wrote it."""
+    ends, scanner = [0], json.JSONDecoder()
+    for _ in range(stop):
+        ends.append(scanner.raw_decode(seen, ends[-1] + 1)[1])  # behind the bracket or the comma
+    return f"[{seen[ends[start] + 1 : ends[stop]]}]"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pyrqlite.flow.session import Outcome
 from pyrqlite.sql.insert import Insert, parse_insert
 from pyrqlite.sql.names import fold
-from pyrqlite.sql.parameters import Value, apply_templates, bind
+from pyrqlite.sql.parameters import Value, apply_templates, bind_stored
 from pyrqlite.sql.queries import split_commas
 from pyrqlite.sql.schema import Column, Schema, Table
 from pyrqlite.sql.statement import Statement, parse
@@ -18,10 +18,9 @@ from pyrqlite.sql.tokens import Kind, quote_name
 from pyrqlite.sql.writes import WriteVerdict
 from pyrqlite.transaction.guards import compares_bags
 from pyrqlite.transaction.log import RowsGuard
-from pyrqlite.types import adapt
 from pyrqlite.wire import packing
 from pyrqlite.wire.response import Result
-from pyrqlite.wire.returning import PackedReturning, makes_rowid, pack_returning, qualified, target
+from pyrqlite.wire.returning import PackedReturning, pack_returning, qualified, target
 
 _MOST_ROWS = 200
 _MOST_COLUMNS = 99  # SQLite's functions take 100 arguments
@@ -97,6 +96,9 @@ class GuardedReturning:
         assert insert is not None
         if self.makes_one and len(keys) == 1:
             return RowGuards((), behind, keys[0][0])
+        replaces = insert.resolution == "REPLACE" or self.table.text.resolves_conflicts
+        if replaces and len(keys) > 1:
+            return None  # one of the rows may have replaced another
         if insert.updates:
             found = self._is_found_by_value(insert, json.loads(result.values[0][1]), values)
             return RowGuards((), behind) if found else None
@@ -144,7 +146,7 @@ class GuardedReturning:
         query = parse(
             f"SELECT {items} FROM {quote_name(self.table.name)} WHERE {' OR '.join([one] * len(keys))}"
         )
-        bound = bind([value for key in keys for value in map(_value, key)], adapt)
+        bound = bind_stored([value for key in keys for value in map(_value, key)])
         if bound.templates:
             query = parse(apply_templates(query.text, query.placeholders, bound.templates))
         return RowsGuard(query, tuple(bound.values), len(columns), seen, count)
@@ -169,7 +171,9 @@ def guard_returning(
     deletes = statement.verb == "DELETE"
     if (insert is None and not deletes) or (insert is not None and insert.updates):
         found_by = [*returning.key, *(_unique_columns(table) if insert is not None else ())]
-        if _assigns(statement, found_by, insert.source_end if insert is not None else None):
+        if any(column.generated for column in found_by) or _assigns(
+            statement, found_by, insert.source_end if insert is not None else None
+        ):
             return None
     if insert is not None and insert.updates:
         # Else another row could have come under the value that this one was found by.
@@ -188,7 +192,7 @@ def guard_returning(
         returning.key,
         packed.columns,
         facts,
-        makes_rowid(statement, schema),
+        packed.with_rowid,
         _matched(statement) if insert is None else None,
         verdict.rowid and returning.key == (table.rowid_column,),
     )

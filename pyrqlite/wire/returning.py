@@ -55,14 +55,14 @@ def _pack_returning(statement: Statement, schema: Schema) -> PackedReturning | N
     if cells is None or len(cells) > _MOST_COLUMNS:
         return None
     values = [packing.exact(cell.sql) for cell in cells]
-    with_rowid = makes_rowid(statement, schema)
-    if with_rowid:
-        values.append(qualified(table, _rowid_name(table)))
+    rowid = _rowid_name(table) if makes_rowid(statement, schema) else None
+    if rowid is not None:
+        values.append(qualified(table, rowid))
     head = statement.text[: statement.tokens[statement.returning].start]
     columns = tuple((cell.name, cell.declared) for cell in cells)
     text = f"{head}RETURNING json_array({','.join(values)})"
     star = any(token.text == "*" for token in statement.tokens[statement.returning :])
-    return PackedReturning(text, columns, with_rowid, table if star else None)
+    return PackedReturning(text, columns, rowid is not None, table if star else None)
 
 
 def qualified(table: Table, column: str) -> str:
@@ -99,10 +99,11 @@ def makes_rowid(statement: Statement, schema: Schema | None) -> bool:
     return not table.without_rowid and not insert.updates
 
 
-def _rowid_name(table: Table) -> str:
+def _rowid_name(table: Table) -> str | None:
+    """How to call the rowid; None where columns have all of its names."""
     if table.rowid_column is not None:
         return table.rowid_column.name
-    return next(name for name in ("rowid", "_rowid_", "oid") if table.is_rowid(name))
+    return next((name for name in ("rowid", "_rowid_", "oid") if table.is_rowid(name)), None)
 
 
 # With these an expression still gives the same when it is evaluated twice.

@@ -21,7 +21,8 @@ ACCOUNTS = 40
 START = 100
 SCHEMA = (
     "CREATE TABLE account(id INTEGER PRIMARY KEY, grp INTEGER, name TEXT COLLATE NOCASE UNIQUE, "
-    "balance INTEGER, rate REAL, touched TIMESTAMP DEFAULT CURRENT_TIMESTAMP)",
+    "balance INTEGER, rate REAL, touched TIMESTAMP DEFAULT CURRENT_TIMESTAMP, "
+    "label TEXT AS (lower(name)), worth INTEGER AS (balance * 2) STORED)",
     "CREATE INDEX by_balance ON account(balance)",
     "CREATE INDEX by_group ON account(grp)",
     "CREATE TABLE item(id INTEGER PRIMARY KEY, account INTEGER, kind TEXT, price REAL, "
@@ -85,6 +86,10 @@ READS: Sequence[Action] = (
     _query("SELECT max(price), min(kind), count(*) FROM item WHERE account = ?", _account),
     _query("SELECT id, balance FROM account WHERE grp = ? ORDER BY balance DESC LIMIT 3", _group),
     _query("SELECT price, kind FROM item WHERE account = ? ORDER BY price DESC, kind LIMIT 1", _account),
+    _query("SELECT id, price FROM item WHERE account = ? ORDER BY price LIMIT 2", _account),
+    _query("SELECT name, worth FROM account WHERE grp = ? ORDER BY name LIMIT 3", _group),
+    _query("SELECT balance, label FROM account ORDER BY balance LIMIT 4"),
+    _query("SELECT id, worth FROM account WHERE label = ?", lambda chance: f"name{_account(chance)}"),
     _query("SELECT EXISTS (SELECT 1 FROM item WHERE account = ? AND kind = 'a')", _account),
     _query("SELECT 1 FROM item WHERE kind = ? LIMIT 2", _kind),
     _query("SELECT kind, count(*) FROM item WHERE account = ? GROUP BY kind", _account),

@@ -119,6 +119,35 @@ class TestErrors:
         assert fate.lost == 5
 
 
+class TestFailingColumns:
+    """A generated column that fails for a row that is none of the result, and that only some plans compute."""
+
+    QUERY = f"SELECT id, part FROM t WHERE {FILTER} ORDER BY id LIMIT 3"
+
+    @pytest.fixture
+    def failing(self, planned: RqlitedCluster) -> RqlitedCluster:
+        execute(
+            planned,
+            f"UPDATE t SET doc = 'none' WHERE {FILTER} AND id = 175",  # the first by b, the last by id
+            "ALTER TABLE t ADD COLUMN part AS (json_extract(doc, '$.x'))",
+        )
+        lead_without_statistics(planned)
+        return planned
+
+    def test_transactions_are_kept(self, failing: RqlitedCluster) -> None:
+        fate = run(failing, look_at(self.QUERY))
+        assert len(fate.acknowledged) == 5
+        assert fate.kept
+
+    def test_guarded_all_the_same_they_are_lost(
+        self, failing: RqlitedCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        switch_off_rules(monkeypatch)
+        fate = run(failing, look_at(self.QUERY))
+        assert len(fate.acknowledged) == 5
+        assert fate.lost == 5
+
+
 class TestWrites:
     """Writes whose effect depends on the plan: they do what they do with every client, and nothing that is
     guarded may depend on it."""

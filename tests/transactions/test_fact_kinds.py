@@ -70,6 +70,19 @@ CASES = {
     "a page": Case(
         rows("SELECT id FROM t ORDER BY id LIMIT 1 OFFSET 1"), ("DELETE FROM t WHERE id = 1",)
     ),
+    "the first places, where NULLs come first": Case(
+        rows("SELECT t.id, n FROM t LEFT JOIN u ON t.id = u.id ORDER BY n LIMIT 1"),
+        ("UPDATE u SET id = 9 WHERE id = 1",),
+    ),
+    "that there are no NULLs before the first place": Case(
+        rows("SELECT b FROM t ORDER BY b LIMIT 1"), ("INSERT INTO t VALUES (9, 9, NULL)",)
+    ),
+    "a generated column": Case(
+        rows("SELECT shown FROM made WHERE shown > ''"), ("UPDATE made SET a = '\"B\"'",)
+    ),
+    "a generated column that may fail": Case(
+        rows("SELECT part FROM made"), ("UPDATE made SET a = '7'",), C
+    ),
     "a limit in any order": Case(
         rows("SELECT a FROM t LIMIT 1"), ("UPDATE t SET a = a + 1",), C
     ),
@@ -214,6 +227,9 @@ CASES = {
     "RETURNING of REPLACEs": Case(
         rows("REPLACE INTO t(a) VALUES (1), (2) RETURNING id"), ("INSERT INTO t(a) VALUES (2)",), C
     ),
+    "RETURNING of a generated column": Case(
+        rows("UPDATE made SET a = a RETURNING shown"), ("UPDATE made SET a = '\"q\"'",)
+    ),
     "RETURNING of an expression": Case(
         rows("UPDATE t SET a = a + 1 WHERE id = 1 RETURNING a * 2"),
         ("UPDATE t SET a = a + 5 WHERE id = 1",),
@@ -255,6 +271,8 @@ CASES = {
 }  # fmt: skip
 
 DATA = (
+    "CREATE TABLE made (id INTEGER PRIMARY KEY, a, shown AS (lower(a)), part AS (a ->> '$'))",
+    "INSERT INTO made(a) VALUES ('\"x\"')",
     "INSERT INTO t VALUES (1, 10, 'x'), (2, 20, 'y'), (3, 30, 'z')",
     "INSERT INTO u VALUES (1, 'a', 1), (2, 'b', 2)",
     "INSERT INTO k VALUES ('a', 1), ('blob', x'0011')",

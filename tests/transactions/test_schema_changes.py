@@ -149,6 +149,22 @@ class TestOthersDefinitions:
             query(one, "SELECT * FROM u")
         one.rollback()
 
+    @pytest.mark.parametrize("sql", ["DROP INDEX one", "CREATE UNIQUE INDEX two ON t(b, a)"])
+    def test_other_unique_indexes_are_a_conflict(
+        self, sql: str, one: Connection, other: Connection
+    ) -> None:
+        """By them the driver knows that the order of rows is total, and in which order they can be written."""
+        other.execute("CREATE UNIQUE INDEX one ON t(a, id)")
+        query(one, "SELECT a FROM t ORDER BY a, id LIMIT 1")
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        other.execute(sql)
+        with pytest.raises(SerializationError, match="schema"):
+            one.commit()
+        query(one, "SELECT a FROM t")
+        one.execute("INSERT INTO plain VALUES (1, 1)")
+        other.execute("CREATE INDEX three ON t(a)")
+        one.commit()
+
     def test_unrelated_ones_are_no_conflict(self, one: Connection, other: Connection) -> None:
         query(one, "SELECT * FROM t")
         one.execute("INSERT INTO plain VALUES (1, 1)")

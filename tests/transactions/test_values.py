@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import pyrqlite.types
 from pyrqlite import Connection, SerializationError
 from pyrqlite.sql.reads import FactKind
 from tests.transactions.clients import Connect, counting, query
@@ -66,6 +67,60 @@ class TestValues:
         one.commit()
         assert query(other, "SELECT id FROM t") == [(1,)]
 
+    @pytest.mark.parametrize("collation", ["BINARY", "NOCASE", "RTRIM"])
+    def test_in_an_order_and_at_its_ends(
+        self, collation: str, one: Connection, other: Connection
+    ) -> None:
+        other.execute(f"CREATE TABLE c (x INTEGER PRIMARY KEY, y COLLATE {collation})")
+        values = [*VALUES, "A\0B", "a\0c", "a\0cd", "a", "A", "a ", "\x00 "]
+        other.executemany("INSERT INTO c VALUES (?, ?)", list(enumerate(values)))
+        found = set()
+        for direction in ("", "DESC", "NULLS LAST", "DESC NULLS FIRST"):
+            order = f"SELECT y FROM c ORDER BY y {direction}"
+            rows = query(one, order)
+            for count in range(len(values) + 1):
+                # Which of equal texts comes first is open.
+                assert len(query(one, f"{order} LIMIT ?", count)) == count
+                found.add(one.facts()[-1].reason)
+            assert query(one, f"{order} LIMIT ?", len(values) + 1) == rows
+        for number, value in enumerate(values):
+            sql = "SELECT max(y), min(y), count(y) FROM c WHERE x = ?"
+            assert query(one, sql, number) == [(value, value, int(value is not None))]
+            assert one.facts()[-1].kind is FactKind.GUARDED
+        query(one, "SELECT max(y), min(y), count(*) FROM c")
+        assert found == {"", "LIMIT cuts rows, and ORDER BY leaves open which"}
+        one.execute("INSERT INTO t(id) VALUES (1)")
+        one.commit()
+        assert query(other, "SELECT id FROM t") == [(1,)]
+
+    def test_in_sums(self, one: Connection, other: Connection) -> None:
+        other.execute("CREATE TABLE n (id INTEGER PRIMARY KEY, v INTEGER)")
+        numbers = [5, -1, -(2**63), 2**63 - 1, None]  # sorted, they overflow on the way
+        other.executemany("INSERT INTO n VALUES (?, ?)", list(enumerate(numbers)))
+        for highest, total in enumerate([5, 4, 4 - 2**63, 3, 3]):
+            sql = "SELECT sum(v), count(v), count(*) FROM n WHERE id <= ?"
+            rows = query(one, sql, highest)
+            assert rows == [(total, highest + (highest < 4), highest + 1)]
+        assert kinds(one) == {FactKind.GUARDED}
+        one.execute("INSERT INTO t(id) VALUES (1)")
+        one.commit()
+        assert query(other, "SELECT id FROM t") == [(1,)]
+
+    def test_that_an_adapter_would_change(
+        self, one: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other.execute("INSERT INTO t VALUES (1, 2, 'ab'), (2, 3, 'b')")
+        other.execute("INSERT INTO k VALUES ('ab', 1)")
+        monkeypatch.setattr("pyrqlite.types.adapters", {})
+        monkeypatch.setattr("pyrqlite.sql.parameters.AS_THEY_ARE", {int, bytes, float, type(None)})
+        pyrqlite.types.adapters[str] = str.upper
+        assert query(one, "SELECT max(b) FROM t") == [("b",)]
+        assert query(one, "SELECT b FROM t ORDER BY b LIMIT 1") == [("ab",)]
+        assert query(one, "UPDATE k SET value = 2 RETURNING *") == [("ab", 2)]
+        assert kinds(one) == {FactKind.GUARDED}
+        one.commit()
+        assert query(other, "SELECT value FROM k") == [(2,)]
+
     @pytest.mark.parametrize("value", VALUES, ids=repr)
     def test_as_keys_in_returning(self, value: Any, one: Connection, other: Connection) -> None:
         if value is None:
@@ -92,6 +147,19 @@ class TestValues:
         other.execute("UPDATE plain SET y = 'q' WHERE x = 1")
         with pytest.raises(SerializationError):
             one.commit()
+
+    @pytest.mark.parametrize("sql", ["ORDER BY x", "ORDER BY y", "WHERE x < 2"])
+    def test_that_are_no_text_do_not_bring_more_rows_than_a_limit(
+        self, sql: str, one: Connection, other: Connection
+    ) -> None:
+        other.execute("INSERT INTO plain VALUES (2, 'good'), (1, '\ufffd'), (3, '\ufffd')")
+        other.execute("INSERT INTO plain VALUES (4, CAST(x'ff' AS TEXT))")
+        for count in (0, 1):
+            assert len(query(one, f"SELECT y FROM plain {sql} LIMIT ?", count)) == count
+            assert len(query(one, f"SELECT y, x FROM plain {sql} LIMIT {count}")) == count
+        one.execute("INSERT INTO t(id) VALUES (1)")
+        one.commit()
+        assert query(other, "SELECT id FROM t") == [(1,)]
 
     def test_clocks_are_left_out(self, one: Connection, other: Connection) -> None:
         other.execute(
@@ -206,6 +274,21 @@ class TestShapes:
         one.commit()
         assert query(other, "SELECT * FROM plain") == [(1, 1)]
 
+    def test_rows_that_replace_each_other(self, one: Connection, other: Connection) -> None:
+        sql = "REPLACE INTO k VALUES ('a', 1), ('a', 2), ('b', 3) RETURNING key, value"
+        assert query(one, sql) == [("a", 1), ("a", 2), ("b", 3)]
+        one.commit()
+        assert query(other, "SELECT * FROM k") == [("a", 2), ("b", 3)]
+
+    def test_rowid_whose_names_are_columns(self, one: Connection, other: Connection) -> None:
+        other.execute("CREATE TABLE hidden (rowid TEXT UNIQUE, _rowid_, oid)")
+        for connection, name in ((one, "a"), (other, "b")):
+            sql = "INSERT INTO hidden VALUES (?, 1, 2) RETURNING rowid, oid"
+            assert query(connection, sql, name) == [(name, 2)]
+        assert query(one, "SELECT rowid FROM hidden ORDER BY rowid") == [("a",), ("b",)]
+        one.commit()
+        assert query(other, "SELECT count(*) FROM hidden") == [(2,)]
+
     @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 100, 2**63 - 2, 2**63 - 1, -1])
     @pytest.mark.parametrize("order", ["", "ORDER BY id", "ORDER BY a", "ORDER BY name"])
     def test_limits(self, limit: int, order: str, one: Connection, other: Connection) -> None:
@@ -215,7 +298,7 @@ class TestShapes:
         for sql, values in ((f"LIMIT {limit}", ()), ("LIMIT ?", (limit,))):
             cursor = one.execute(f"SELECT id FROM u {order} {sql}", values)
             assert cursor.fetchall() == wanted
-        cuts = 0 <= limit < 3
+        cuts = 0 < limit < 3
         ordered = order == "ORDER BY id"
         guarded = 0 <= limit <= 2**63 - 2 and (ordered or not cuts)
         assert (kinds(one) == {FactKind.GUARDED}) is guarded, one.facts()

@@ -40,12 +40,9 @@ def _by_schema(table: Table, column: Column, schema: Schema) -> str | None:
     trigger = next((each for each in _writers(table, schema) if each[1]), None)
     if trigger is not None:
         return f"trigger {trigger[0]} reads a clock or a random source, on each node by itself"
-    reason = steadiness(schema).column_reason(table, column)
-    if reason is None:
-        return None
     if column.generated:
         return f"a generated column: {column.name} follows from others that differ"
-    return reason
+    return steadiness(schema).column_reason(table, column)
 
 
 def _writers(table: Table, schema: Schema) -> Iterator[tuple[str, bool]]:

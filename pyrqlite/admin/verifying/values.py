@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyrqlite.sql.parameters import Value, bind
-from pyrqlite.types import adapt
+from pyrqlite.sql.parameters import Value, bind_stored
 from pyrqlite.wire import json
 
 
@@ -56,7 +55,7 @@ def bound(cell: Cell) -> Sql:
     """A placeholder in the form that this value needs, and the value."""
     if isinstance(cell, RawText):
         return Sql("(+CAST(? AS TEXT))", (cell.data,))
-    value = bind([cell], adapt)
+    value = bind_stored([cell])
     return Sql(value.templates.get(1, "{}").format("?"), (value.values[0],))
 
 

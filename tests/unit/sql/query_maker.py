@@ -12,16 +12,21 @@ CREATE TABLE t(id INTEGER PRIMARY KEY, a, b TEXT COLLATE NOCASE, c REAL, d INTEG
 CREATE TABLE u(k TEXT NOT NULL, n INTEGER, a NUMERIC, b TEXT COLLATE RTRIM, PRIMARY KEY (k)) WITHOUT ROWID;
 CREATE TABLE w(a, b TEXT COLLATE NOCASE NOT NULL UNIQUE, v INTEGER, created DATETIME DEFAULT CURRENT_TIMESTAMP,
     g AS (a || b));
+CREATE TABLE j(id INTEGER PRIMARY KEY, x COLLATE NOCASE, doc TEXT, n INT);
 """
+# Added behind the rows, of which some make it fail.
+FAILING = "ALTER TABLE j ADD COLUMN f INT AS (json_extract(doc, '$.f'))"
 COLUMNS = {
     "t": ["id", "a", "b", "c", "d", "e", "rowid"],
     "u": ["k", "n", "a", "b"],
     "w": ["a", "b", "v", "created", "g", "rowid"],
+    "j": ["id", "x", "n", "f"],
 }
 STEADY = {
     "t": ["id", "a", "b", "c", "d", "e", "rowid"],
     "u": ["k", "n", "a", "b"],
-    "w": ["a", "b", "v"],
+    "w": ["a", "b", "v", "g"],
+    "j": ["id", "x", "n"],
 }
 INTEGERS = [0, 1, -1, 2, 3, 5, 9007199254740993, 2**63 - 1, -(2**63)]
 VALUES: list[Value] = [
@@ -43,13 +48,32 @@ VALUES: list[Value] = [
         "9223372036854775807",
         "\u00e4",
         "\u00c4",
+        "A\0c",
     ),
     *(b"", b"a", b"1", b"\0"),
 ]
 
 
 # Equal by some affinity or collation, and yet not the same.
-CLOSE: list[Value] = [None, 0, 1, 1.0, 2, 2.0, "1", "1.0", "a", "A", "a ", "b", "B", b"a", -1, 3]
+CLOSE: list[Value] = [
+    None,
+    0,
+    1,
+    1.0,
+    2,
+    2.0,
+    "1",
+    "1.0",
+    "a",
+    "A",
+    "a ",
+    "b",
+    "B",
+    b"a",
+    -1,
+    3,
+    "a\0b",
+]
 
 
 def pick(rng: random.Random) -> Value:
@@ -63,6 +87,8 @@ def literal(value: Value) -> str:
         return "NULL"
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
+    if isinstance(value, str) and "\0" in value:
+        return f"CAST(x'{value.encode().hex()}' AS TEXT)"
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return repr(value).replace("inf", "9e999")
@@ -72,9 +98,12 @@ def rows(rng: random.Random, table: str, count: int) -> list[dict[str, Value]]:
     """Rows of mixed values for a table."""
     found = []
     for number in range(count):
-        row = {name: pick(rng) for name in STEADY[table] if name not in ("id", "rowid", "k")}
+        row = {name: pick(rng) for name in STEADY[table] if name not in ("id", "rowid", "k", "g")}
         if table == "t":
             row |= {"id": number * 3 - 5}
+        elif table == "j":
+            doc = rng.choice(['{"f": 1}', "{}", "{}", "[1", None])
+            row |= {"id": number, "n": rng.choice(INTEGERS), "doc": doc}
         elif table == "u":
             row |= {"k": f"{rng.choice('abAB1 ')}{number}"}
         else:
@@ -111,7 +140,7 @@ class QueryMaker:
 
     def query(self) -> tuple[str, list[Value]]:
         for _ in range(self.rng.choice([1, 1, 1, 2, 2, 3])):
-            table = self.rng.choice("tuw")
+            table = self.rng.choice("tuwj")
             alias = self.rng.choice(["", "", "x", "y", '"z z"'])
             if any(alias == other or (not alias and not other) for _, other in self.sources):
                 alias = f"s{len(self.sources)}"
@@ -133,7 +162,7 @@ class QueryMaker:
         if self.chance(5):
             text += self.rng.choice([" GROUP BY a", " HAVING 1", " GROUP BY id"])
         text += self.order() + self.limit()
-        if self.chance(5):
+        if self.chance(7):
             text = f"SELECT EXISTS ({text})"
         return text, self.values
 
@@ -193,7 +222,7 @@ class QueryMaker:
 
     def value(self) -> str:
         value = pick(self.rng)
-        if self.chance(50):
+        if self.chance(50) or (isinstance(value, str) and "\0" in value):
             self.values.append(value)
             return "?"
         return literal(value)
@@ -246,7 +275,7 @@ class QueryMaker:
         if self.shown and self.chance(60):
             return f" ORDER BY {self.rng.choice(self.shown)}{self.rng.choice(['', ' DESC'])}"
         if len(self.sources) == 1 and self.chance(60):
-            keys.append({"t": "id", "u": "k", "w": "b"}[self.sources[0][0]])
+            keys.append({"t": "id", "u": "k", "w": "b", "j": "id"}[self.sources[0][0]])
         suffixes = ["", "", " ASC", " DESC", " DESC NULLS FIRST", " NULLS LAST"]
         if self.chance(3):
             suffixes = [" COLLATE nocase", " COLLATE binary"]

@@ -72,6 +72,12 @@ def causes(sql: str, steady_times: bool = False) -> list[tuple[str, ...]]:
             "REPLACE INTO stamped(id, created) SELECT a, b FROM t ORDER BY id",
             [("default", "stamped", "created")],
         ),
+        ("INSERT INTO keyless(rowid, a) VALUES (1, 2)", [("rowid", "keyless")]),
+        ("UPDATE keyless SET _rowid_ = 7", [("rowid", "keyless")]),
+        ("DELETE FROM keyless WHERE rowid = 1", [("rowid", "keyless")]),
+        ("INSERT INTO keyless SELECT rowid, a FROM t", []),
+        ("INSERT INTO keyless VALUES (1, 2) RETURNING rowid", []),
+        ("UPDATE t SET a = 1 WHERE rowid = 5", []),
         # Plans.
         ("INSERT INTO t(a) SELECT a FROM t", [("order", "t")]),
         ("INSERT INTO t(a) SELECT a FROM t ORDER BY a", [("order", "t")]),

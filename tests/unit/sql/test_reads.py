@@ -22,7 +22,7 @@ CREATE TABLE w(
     x TEXT COLLATE NOCASE NOT NULL, y NOT NULL, z NOT NULL UNIQUE, v UNIQUE, PRIMARY KEY (x, y)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX w_binary ON w(x COLLATE BINARY); CREATE UNIQUE INDEX w_part ON w(y) WHERE y > 0;
-CREATE TABLE norow(a, b);
+CREATE TABLE norow(a, b); CREATE TABLE trimmed(b COLLATE RTRIM);
 CREATE TABLE descending(id INTEGER PRIMARY KEY DESC, a);
 CREATE TABLE rand(id INTEGER PRIMARY KEY, token DEFAULT (randomblob(4)));
 CREATE VIEW v AS SELECT id, a FROM t;
@@ -32,6 +32,12 @@ CREATE VIRTUAL TABLE f USING fts5(body);
 CREATE TABLE logged(id INTEGER PRIMARY KEY, a); CREATE TABLE log(id INTEGER PRIMARY KEY, what);
 CREATE TABLE child(id INTEGER PRIMARY KEY, what REFERENCES log(what) ON DELETE CASCADE);
 CREATE TABLE copies(id INTEGER PRIMARY KEY, a); CREATE TABLE fine(id INTEGER PRIMARY KEY, a);
+CREATE TABLE computed(
+    id INTEGER PRIMARY KEY, a TEXT, x TEXT AS (lower(a) || '.' || "y"), y AS (CAST(a AS INTEGER) + 1),
+    z AS (a ->> 'z'),
+    deep AS (x || z), stored AS (json_extract(a, '$')) STORED, created DEFAULT CURRENT_TIMESTAMP,
+    late AS (created || a), local AS (z || 'x') STORED
+);
 CREATE TRIGGER l AFTER INSERT ON logged BEGIN INSERT INTO log(what) VALUES (new.a || CURRENT_TIME); END;
 CREATE TRIGGER c AFTER INSERT ON t BEGIN INSERT INTO copies(a) VALUES (new.created); END;
 CREATE TRIGGER o AFTER INSERT ON u BEGIN INSERT INTO fine(a) VALUES (new.n); END;
@@ -68,6 +74,9 @@ def judge(sql: str, *values: Value, steady_times: bool = False) -> ReadVerdict:
         "SELECT k FROM u",
         "SELECT a FROM fine",
         "SELECT a FROM norow",
+        "SELECT id, x, y, stored FROM computed WHERE x = 'a' AND stored > 1 ORDER BY x, stored",
+        "SELECT count(*) FROM computed",
+        "SELECT EXISTS (SELECT x FROM computed WHERE a = 1)",
     ],
 )
 def test_guarded(sql: str) -> None:
@@ -86,6 +95,8 @@ def test_guarded(sql: str) -> None:
         ("SELECT sum(a) FROM t", "numbers as texts"),
         ("SELECT sum(b) FROM t", "numbers as texts"),
         ("SELECT EXISTS (SELECT 1 FROM t LIMIT 1)", "LIMIT"),
+        ("SELECT EXISTS (SELECT sum(id) FROM t)", "aggregate"),
+        ("SELECT sum(id) FROM t ORDER BY id LIMIT 1 OFFSET 1", "OFFSET"),
         ("SELECT EXISTS (SELECT 1 FROM t), 1", ", is outside"),
         ("SELECT NOT EXISTS (SELECT 1 FROM t)", "NOT is outside"),
         ("SELECT EXISTS (SELECT 1 FROM t WHERE day > 'x')", "declared DATE"),
@@ -160,7 +171,9 @@ def test_guarded(sql: str) -> None:
         # Columns that may differ between nodes.
         ("SELECT a FROM t WHERE created > 'x'", "DEFAULT of t.created"),
         ("SELECT a FROM t WHERE day IS NULL", "declared DATE"),
-        ("SELECT a FROM t WHERE g = 1", "generated"),
+        ("SELECT a FROM computed WHERE z = 1", "z is a generated column"),
+        ("SELECT a FROM computed WHERE late > 'x'", "DEFAULT of computed.created"),
+        ("SELECT a FROM computed WHERE local = 1", "z is a generated column"),
         ("SELECT count(created) FROM t", "DEFAULT of t.created"),
         ("SELECT id FROM rand WHERE token IS NOT NULL", "DEFAULT of rand.token"),
         ("SELECT a FROM norow WHERE rowid = 1", "rowid of norow"),
@@ -169,6 +182,14 @@ def test_guarded(sql: str) -> None:
         ("SELECT id FROM log", "trigger l writes"),
         ("SELECT id FROM child", "foreign key"),
         ("SELECT id FROM copies", "trigger c writes"),
+        ("SELECT a, z FROM computed", "computed.z is a generated column that may fail"),
+        (
+            "SELECT EXISTS (SELECT z FROM computed)",
+            "computed.z is a generated column that may fail",
+        ),
+        ("SELECT a, deep FROM computed", "computed.deep is a generated column that may fail"),
+        ("SELECT c.* FROM t JOIN computed AS c ON c.id = t.id", "computed.z is a generated"),
+        ("SELECT t.a FROM t JOIN computed AS c ON c.id = t.id ORDER BY c.z", "computed.z"),
         ("SELECT " + "a" + " FROM t WHERE " + "(" * 60 + "a = 1" + ")" * 60, "deeply nested"),
     ],
 )
@@ -209,10 +230,21 @@ def test_columns_that_may_differ_are_left_out() -> None:
     verdict = judge("SELECT created, a, day, rowid, * FROM t WHERE id = 1")
     assert verdict.guarded
     assert verdict.width == 10
-    assert verdict.apart == {0, 2, 7, 8, 9}
+    assert verdict.apart == {0, 2, 7, 8}
+    assert judge("SELECT x, late, stored, local, created FROM computed").apart == {1, 3, 4}
     assert judge("SELECT rowid, a FROM norow").apart == {0}
     assert [table.name for table in judge("SELECT a FROM t JOIN u ON id = n").tables] == ["t", "u"]
     assert judge("SELECT count(*) FROM t").width == 1
+
+
+def test_columns_far_to_the_right_are_computed_together() -> None:
+    """By an automatic index that needs one of them."""
+    database = apsw.Connection(":memory:")
+    columns = ", ".join(f"c{number}" for number in range(61))
+    database.execute(f"CREATE TABLE t (id INTEGER PRIMARY KEY, {columns})")
+    for added, guarded in (("z AS (abs(c1))", True), ("last", True), ("y AS (abs(c1))", False)):
+        database.execute(f"ALTER TABLE t ADD COLUMN {added}")
+        assert judge_read(parse("SELECT c1 FROM t"), schema_of(database), []).guarded is guarded
 
 
 def test_the_users_word_makes_declared_times_steady() -> None:
@@ -301,45 +333,69 @@ def test_sums_are_those_of_the_rows_behind_them() -> None:
     assert aggregates.reason((3.0, 1, 1)) is not None
 
 
-Narrowed = tuple[str, list[Value]] | None
+Parts = list[tuple[str, list[Value], int, int]] | None
 
 
 class TestBoundaries:
-    def narrowed(self, sql: str, values: Sequence[Value], *rows: tuple[Value, ...]) -> Narrowed:
+    def parts(self, sql: str, values: Sequence[Value], *rows: tuple[Value, ...]) -> Parts:
         limit = judge(sql, *values).limit
         assert limit is not None
         assert limit.boundary is not None
-        found = limit.boundary.narrowed(parse(sql), values, rows)
-        return found and (found[0].text, found[1])
+        found = limit.boundary.parts(parse(sql), values, rows, len(rows) - 1)
+        if found is None:
+            return None
+        return [(part.query.text, part.values, part.start, part.stop) for part in found]
 
     @pytest.mark.parametrize(
-        ("order", "last", "condition"),
+        ("order", "last", "condition", "nulls_first"),
         [
-            ("b", "x", '("t"."b" IS NULL OR "t"."b" <= ?2)'),
-            ("b ASC, id DESC", "x", '("t"."b" IS NULL OR "t"."b" <= ?2)'),
-            ("b NULLS LAST", "x", '"t"."b" <= ?2'),
-            ("b DESC", "x", '"t"."b" >= ?2'),
-            ("b DESC NULLS FIRST", "x", '("t"."b" IS NULL OR "t"."b" >= ?2)'),
-            ("b DESC", "x'00'", '"t"."b" >= (+CAST(?2 AS TEXT))'),
-            ("b DESC", float("inf"), '"t"."b" >= (?2*9e999)'),
+            ("b", "x", '"t"."b" <= ?2', True),
+            ("b ASC, id DESC", "x", '"t"."b" <= ?2', True),
+            ("b NULLS LAST", "x", '"t"."b" <= ?2', False),
+            ("b DESC", "x", '"t"."b" >= ?2', False),
+            ("b DESC NULLS FIRST", "x", '"t"."b" >= ?2', True),
+            ("b DESC", "x'00'", '"t"."b" >= (+CAST(?2 AS TEXT))', False),
+            ("b DESC", float("inf"), '"t"."b" >= (?2*9e999)', False),
         ],
     )
-    def test_condition(self, order: str, last: Value, condition: str) -> None:
+    def test_condition(self, order: str, last: Value, condition: str, nulls_first: bool) -> None:
         sql = f"SELECT a, B FROM t ORDER BY {order} LIMIT ?"
-        text, values = self.narrowed(sql, [1], (0, last), (0, "y")) or ("", [])
+        parts = self.parts(sql, [2], (0, "w"), (0, last), (0, "y"))
+        assert parts is not None
+        text, values, *rows = parts.pop()
         assert text == f"SELECT a, B FROM t WHERE {condition}"
         assert len(values) == 2
+        assert rows == [0, 2]
+        nulls: Parts = [('SELECT a, B FROM t WHERE "t"."b" IS NULL', [], 0, 0)]
+        assert parts == (nulls if nulls_first else [])
 
     def test_condition_in_addition_to_others(self) -> None:
-        sql = "SELECT q.a FROM t q WHERE b = ? OR id > 1 /* or */ ORDER BY q.a LIMIT 1"
-        found = self.narrowed(sql, ["x"], (3,), (4,))
-        own = '(b = ? OR id > 1) AND ("q"."a" IS NULL OR "q"."a" <= ?2)'
-        assert found == (f"SELECT q.a FROM t q WHERE {own}", ["x", 3])
+        sql = "SELECT q.a FROM t q WHERE b = ? OR id > 1 /* or */ ORDER BY q.a LIMIT 3"
+        text = "SELECT q.a FROM t q WHERE (b = ? OR id > 1) AND "
+        assert self.parts(sql, ["x"], (None,), (None,), (3,), (4,)) == [
+            (f'{text}"q"."a" IS NULL', ["x"], 0, 2),
+            (f'{text}"q"."a" <= ?2', ["x", 3], 2, 3),
+        ]
 
     def test_first_rows_without_a_value(self) -> None:
         sql = "SELECT a FROM t WHERE id > ? ORDER BY a LIMIT ?"
-        found = self.narrowed(sql, [7, 1], (None,), (4,))
-        assert found == ('SELECT a FROM t WHERE (id > ?) AND "t"."a" IS NULL', [7])
+        text = 'SELECT a FROM t WHERE (id > ?) AND "t"."a" IS NULL'
+        assert self.parts(sql, [7, 1], (None,), (4,)) == [(text, [7], 0, 1)]
+
+    @pytest.mark.parametrize(
+        ("sql", "parts"),
+        [
+            ("SELECT x FROM w ORDER BY x LIMIT 1", 1),
+            ("SELECT id, n FROM u JOIN t ON n = a ORDER BY id LIMIT 1", 2),
+            ("SELECT id FROM t LEFT JOIN u ON n = a ORDER BY rowid LIMIT 1", 1),
+            ("SELECT k FROM t LEFT JOIN u ON n = a ORDER BY k LIMIT 1", 2),
+        ],
+    )
+    def test_columns_that_are_never_null(self, sql: str, parts: int) -> None:
+        sql = sql.replace("rowid", "t.rowid")
+        found = self.parts(sql, [], (1, 1), (2, 2))
+        assert found is not None
+        assert len(found) == parts
 
     @pytest.mark.parametrize(
         ("column", "last", "behind"),
@@ -350,14 +406,16 @@ class TestBoundaries:
             ("a", b"x", b"x"),
             ("a", 2**53, 2.0**53),
             ("x", "Ab", "aB"),
+            ("x", "a\0b", "A\0c"),  # NOCASE ends at a NUL
+            ("b", "a", "a  "),
         ],
     )
     def test_rows_that_may_be_sorted_either_way(
         self, column: str, last: Value, behind: Value
     ) -> None:
-        table = "w" if column == "x" else "t"
+        table = {"a": "t", "b": "trimmed", "x": "w"}[column]
         sql = f"SELECT {column} FROM {table} ORDER BY {column} LIMIT 1"
-        assert self.narrowed(sql, [], (last,), (behind,)) is None
+        assert self.parts(sql, [], (last,), (behind,)) is None
 
     @pytest.mark.parametrize(
         ("column", "last", "behind"),
@@ -368,12 +426,14 @@ class TestBoundaries:
             ("a", 2**53, 2**53 + 1),
             ("a", 2**53 + 1, 2.0**53),
             ("x", "\u00e4", "\u00c4"),
+            ("x", "a\0b", "a\0bc"),
+            ("b", "a", " a"),
         ],
     )
     def test_rows_that_cannot(self, column: str, last: Value, behind: Value) -> None:
-        table = "w" if column == "x" else "t"
+        table = {"a": "t", "b": "trimmed", "x": "w"}[column]
         sql = f"SELECT {column} FROM {table} ORDER BY {column} LIMIT 1"
-        assert self.narrowed(sql, [], (last,), (behind,)) is not None
+        assert self.parts(sql, [], (last,), (behind,)) is not None
 
     @pytest.mark.parametrize(
         "sql",
@@ -391,7 +451,7 @@ class TestBoundaries:
         assert limit.boundary is None
 
     def test_nothing_was_shown(self) -> None:
-        assert self.narrowed("SELECT a FROM t ORDER BY a LIMIT 0", [], (1,)) is None
+        assert self.parts("SELECT a FROM t ORDER BY a LIMIT 0", [], (1,)) is None
 
 
 @pytest.mark.parametrize(

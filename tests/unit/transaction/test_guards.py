@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import apsw
 import pytest
 
+from pyrqlite.sql.reads import judge_read
 from pyrqlite.sql.statement import parse
 from pyrqlite.transaction import guards
-from pyrqlite.transaction.log import first_rows
+from pyrqlite.transaction.log import some_rows
 from pyrqlite.wire import packing
 from pyrqlite.wire.request import Item
+from tests.unit.sql.sqlite_oracle import schema_of
 
 
 @pytest.fixture
@@ -112,12 +115,85 @@ class TestCounts:
 def test_tables(name: str, database: apsw.Connection) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     database.execute(f"CREATE TABLE IF NOT EXISTS {quoted} (id INTEGER PRIMARY KEY, a, b)")
-    sql = "SELECT sql FROM sqlite_schema WHERE lower(name) = lower(?)"
-    guard = guards.table_guard(name, database.execute(sql, (name,)).get, 7)
+    known = schema_of(database).table(name)
+    assert known is not None
+    guard = guards.table_guard(known, 7)
     assert passes(database, guard)
     database.execute(f"ALTER TABLE {quoted} ADD COLUMN z")
     assert not passes(database, guard)
     database.execute(f"DROP TABLE {quoted}")
+    assert not passes(database, guard)
+
+
+def test_unique_indexes_of_a_table(database: apsw.Connection) -> None:
+    database.execute("CREATE UNIQUE INDEX b ON t(a, b); CREATE UNIQUE INDEX a ON t(b) WHERE b > 1")
+    known = schema_of(database).table("T")
+    assert known is not None
+    guard = guards.table_guard(known, 7)
+    assert passes(database, guard)
+    database.execute("CREATE INDEX c ON t(b); CREATE TABLE u (a UNIQUE)")
+    assert passes(database, guard)
+    database.execute("DROP INDEX b")
+    assert not passes(database, guard)
+    database.execute("CREATE UNIQUE INDEX b ON t(a, b); CREATE UNIQUE INDEX d ON t(id, a)")
+    assert not passes(database, guard)
+
+
+def sums(database: apsw.Connection, row: tuple[Any, ...]) -> Item:
+    statement = parse("SELECT sum(n), count(n) FROM s WHERE n <> ? LIMIT ?")
+    database.execute("CREATE TABLE IF NOT EXISTS s (n INTEGER)")
+    aggregates = judge_read(statement, schema_of(database), [7, 1]).aggregates
+    assert aggregates is not None
+    return guards.aggregates_guard(statement, [7, 1], aggregates, row, 7)
+
+
+MOST, LEAST = 2**63 - 1, -(2**63)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [],
+        [None],
+        [0],
+        [MOST],
+        [LEAST],
+        [LEAST, -1, 5],  # in this order an overflow
+        [MOST, 1, -5],
+        [MOST, MOST, LEAST, LEAST, -3],
+        [2**32, -1, None, 2**31, -(2**32)],
+    ],
+)
+def test_sums_are_exact_in_any_order(database: apsw.Connection, numbers: list[int | None]) -> None:
+    known = [number for number in numbers if number is not None]
+    total = sum(known) if known else None
+    guard = sums(database, (total, len(known)))
+    database.executemany("INSERT INTO s VALUES (?)", [(number,) for number in numbers])
+    assert passes(database, guard)
+    for other in (0, 1, None, total or 2**32, (total or 0) ^ 1, (total or 0) ^ 2**32):
+        assert passes(database, sums(database, (other, len(known)))) is (other == total)
+    assert not passes(database, sums(database, (total, len(known) + 1)))
+
+
+def test_sums_that_are_no_number(database: apsw.Connection) -> None:
+    nothing, both = sums(database, (None, 0)), sums(database, (None, 2))
+    assert passes(database, nothing)
+    database.execute("INSERT INTO s VALUES (9e999)")
+    assert not passes(database, nothing)
+    database.execute("INSERT INTO s VALUES (-9e999)")
+    assert database.execute("SELECT sum(n) FROM s").get is None
+    assert passes(database, both)
+    database.execute("UPDATE s SET n = 1 WHERE n > 0")
+    assert not passes(database, both)
+
+
+@pytest.mark.parametrize("value", ["x", 0.5, b"", "0x1"])
+def test_sums_of_other_values_than_integers(database: apsw.Connection, value: Any) -> None:
+    """Even where it would be the same sum."""
+    guard = sums(database, (1, 2))
+    database.execute("INSERT INTO s VALUES (1), (0)")
+    assert passes(database, guard)
+    database.execute("UPDATE s SET n = ? WHERE n = 0", (value,))
     assert not passes(database, guard)
 
 
@@ -129,7 +205,9 @@ def test_tags() -> None:
     assert not guards.is_abort(None)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_first_rows(count: int) -> None:
+@pytest.mark.parametrize(
+    ("start", "stop"), [(a, b) for a, b in product(range(4), range(4)) if a <= b]
+)
+def test_some_rows(start: int, stop: int) -> None:
     rows = ['["a]",["00"]]', "[9.0e+999,null]", '["\\"],[","\u2028"]']
-    assert first_rows(f"[{','.join(rows)}]", count) == f"[{','.join(rows[:count])}]"
+    assert some_rows(f"[{','.join(rows)}]", start, stop) == f"[{','.join(rows[start:stop])}]"
