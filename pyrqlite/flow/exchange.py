@@ -107,6 +107,7 @@ class _Call:
         self._retries: Retries | None = None
         self._rounds = 0
         self._blind = False  # the nodes say nothing about themselves
+        self._searching = False  # the round is over since the leader was lost, and not for want of nodes
 
     def begin_again(self, node: Node, failed: Trouble) -> Flow[Response]:
         """The answer, after the first attempt, at `node`, has failed."""
@@ -187,7 +188,8 @@ class _Call:
     def _another(self, node: Node, broken: TransportError | None = None) -> Node | None:
         """The next node of this round."""
         self._check_pinned(node)
-        if self._has_to_search():
+        self._searching = self._has_to_search()
+        if self._searching:
             return None
         leader = self._nodes.leader
         if leader is not None and self._kind.led and leader not in self._tried:
@@ -215,7 +217,7 @@ class _Call:
     def _next_round(self) -> Flow[Node]:
         """Wait until there is a node to ask, and return it."""
         nodes = self._nodes
-        searching = self._has_to_search()
+        searching = self._searching or self._has_to_search()
         while True:
             if self._rounds or (self._attempts and not searching):
                 yield from self._wait()

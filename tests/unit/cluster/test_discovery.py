@@ -22,6 +22,7 @@ from pyrqlite.cluster.discovery import (
 from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
+from pyrqlite.cluster.pool import NodePool
 from pyrqlite.errors import NoLeaderError, UnreachableError
 from pyrqlite.flow.exchange import REDIRECT, _Call, exchange
 from pyrqlite.flow.steps import (
@@ -454,6 +455,24 @@ class TestReads:
         nodes.run(exchange(known, READ))
         nodes.play(exchange(known, READ))
         assert nodes.hosts == ["a", "a", "a"]
+
+
+    @pytest.mark.parametrize("found", ["a", "b"])
+    def test_another_thread_finds_the_leader_before_this_one_has_searched(self, found: str) -> None:
+        class Racing(NodePool):
+            """Another thread has a result as soon as this one has decided to search."""
+
+            @property
+            def known(self) -> list[Node]:
+                known = super().known
+                self.is_leader(Node("http", found, 4001))
+                return known
+
+        known = made()
+        known.nodes = Racing(known.nodes.seeds)
+        known.nodes.is_leader(known.nodes.seeds[0])
+        _, nodes = play(World(), exchange(known, READ), AnswerLost("reset"), OK)
+        assert nodes.hosts == ["a", found]
 
 
 class TestLookingAround:
