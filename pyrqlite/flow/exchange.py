@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,7 @@ class _Call:
         # Have heard from a leader since it could not be reached from here.
         self._heard: set[Node] = set()
         self._silent: set[Node] = set()  # did not answer in time
+        self._broken: Counter[Node] = Counter()  # how often connections to it failed
         # The last that was no success, and did not end the call.
         self._answer: Response | None = None
         self._may_wait = False
@@ -164,6 +166,7 @@ class _Call:
             silent = isinstance(origin, AnswerLost) and origin.timed_out
             self._nodes.failed(node, silent=silent)
             self._cluster.look_soon()
+            self._broken[node] += 1
             if silent:
                 self._silent.add(node)
             if self._by is not None:
@@ -219,7 +222,7 @@ class _Call:
         nodes = self._nodes
         searching = self._searching or self._has_to_search()
         while True:
-            if self._rounds or (self._attempts and not searching):
+            if (self._rounds and self._may_wait) or (self._attempts and not searching):
                 yield from self._wait()
             self._rounds += 1
             self._tried.clear()
@@ -232,6 +235,8 @@ class _Call:
                 ):  # it is well, and only this takes longer than it may
                     self._may_wait = False
                     raise self._failure()
+                if self._broken[sight.leader] > 1 and not self._may_wait:
+                    raise self._failure()  # it is well, and this does it no good
                 nodes.end_detour()
                 self._by = None
                 return sight.leader

@@ -475,6 +475,34 @@ class TestReads:
         assert nodes.hosts == ["a", found]
 
 
+    @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+    def test_leader_dies_just_after_it_was_found(self, request_: Request) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(contact="5s"), "c": Told(contact="5s")})
+
+        def die(node: Node, request: Request) -> Reply:
+            del world.told["a"]
+            raise NotSent("refused") if request.kind is Kind.WRITE else AnswerLost("reset")
+
+        def elect(step: Together) -> list[Arrival]:
+            if len(nodes.looks) == 3:
+                world.told["c"] = Told(leads=True, term=3)
+            return world.together(step)
+
+        nodes = Nodes(die, OK, together=elect)
+        assert nodes.play(exchange(known, request_)).node.host == "c"
+        assert len(nodes.slept) == 1
+
+    def test_leader_that_breaks_every_connection(self) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
+        nodes = Nodes(AnswerLost("reset"), AnswerLost("reset"), together=world.together)
+        with pytest.raises(UnreachableError, match="reset"):
+            nodes.play(exchange(known, READ))
+        assert nodes.hosts == ["a", "a"]
+        assert nodes.slept == []
+
+
 class TestLookingAround:
     def look(self, world: World, known: Cluster) -> list[str]:
         play(world, look_around(known))
