@@ -456,7 +456,6 @@ class TestReads:
         nodes.play(exchange(known, READ))
         assert nodes.hosts == ["a", "a", "a"]
 
-
     @pytest.mark.parametrize("found", ["a", "b"])
     def test_another_thread_finds_the_leader_before_this_one_has_searched(self, found: str) -> None:
         class Racing(NodePool):
@@ -473,7 +472,6 @@ class TestReads:
         known.nodes.is_leader(known.nodes.seeds[0])
         _, nodes = play(World(), exchange(known, READ), AnswerLost("reset"), OK)
         assert nodes.hosts == ["a", found]
-
 
     @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
     def test_leader_dies_just_after_it_was_found(self, request_: Request) -> None:
