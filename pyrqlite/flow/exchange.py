@@ -109,7 +109,9 @@ class _Call:
         self._retries: Retries | None = None
         self._rounds = 0
         self._blind = False  # the nodes say nothing about themselves
-        self._searching = False  # the round is over since the leader was lost, and not for want of nodes
+        self._searching = (
+            False  # the round is over since the leader was lost, and not for want of nodes
+        )
 
     def begin_again(self, node: Node, failed: Trouble) -> Flow[Response]:
         """The answer, after the first attempt, at `node`, has failed."""
