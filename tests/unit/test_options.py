@@ -362,10 +362,10 @@ class TestChecks:
     @pytest.mark.parametrize("name", ["retry", "retry_once"])
     def test_policies_that_cannot_be_followed(self, name: str) -> None:
         with pytest.raises(InterfaceError, match=f"{name} .* asyncio waits by it too"):
-            pyrqlite.connect(**{name: tenacity.AsyncRetrying()})
+            options(**{name: tenacity.AsyncRetrying()})
         for nonsense in (3, "x", tenacity.Retrying, tenacity.retry(reraise=True)):
             with pytest.raises(InterfaceError, match=f"{name}=.* is no policy"):
-                pyrqlite.connect(**{name: nonsense})
+                options(**{name: nonsense})
 
     def test_unknown_keyword(self) -> None:
         with pytest.raises(TypeError):
