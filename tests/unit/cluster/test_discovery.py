@@ -142,6 +142,32 @@ class TestLeader:
         assert sight.leader is not None
         assert sight.leader.host == "c"
 
+    @pytest.mark.parametrize("seconds", [0.0, 0.1, 1.0])
+    def test_of_another_cluster_is_none(self, seconds: float) -> None:
+        """A node that has lost its data, and leads itself; or the address is another cluster's by now."""
+        for stranger in (
+            Told(leads=True, term=9, members=("a",), seconds=seconds),
+            Told(leads=True, term=9, members=("x", "y"), seconds=seconds),
+            Told(term=9, members=("x", "y"), seconds=seconds),
+        ):
+            world = World(
+                {"a": stranger, "b": Told(leads=True, term=3), "c": Told(term=3, seconds=0.5)}
+            )
+            sight = search(world, made())
+            assert sight.leader is not None
+            assert sight.leader.host == "b"
+            world.told["b"].leads = False
+            sight = search(world, made())
+            assert sight.leader is None
+            assert "a" not in {node.host for node in sight.followers}
+
+    def test_of_whom_the_latest_term_is_known(self) -> None:
+        """A node that has lost its data, and one that has not: there is no third to ask."""
+        world = World({"a": Told(leads=True, term=2, members=("a",)), "b": Told(term=5)})
+        assert search(world, made()).leader is None
+        world = World({"a": Told(term=5, members=("a", "b", "x")), "b": Told(leads=True, term=5)})
+        assert search(world, made()).leader is not None
+
     def test_does_not_wait_for_a_silent_node(self) -> None:
         world = World({"a": Told(silent=True), "b": Told(leads=True), "c": Told()})
         known = made()
