@@ -17,6 +17,7 @@ import requests
 import tenacity
 
 from pyrqlite.cluster.node import EMBEDDED, Node
+from pyrqlite.cluster.policies import check_policy
 from pyrqlite.cluster.selectors import NodeSelector, make_selector
 from pyrqlite.errors import InterfaceError
 
@@ -224,6 +225,8 @@ class Options:
         check_timeout("timeout", self.timeout)
         check_timeout("connect_timeout", self.connect_timeout)
         check_timeout("deadline", self.deadline)
+        check_policy("retry", self.retry)
+        check_policy("retry_once", self.retry_once)
         if self.level is not None and self.level.lower() not in LEVELS:
             raise InterfaceError(f"level {self.level!r} is none of {', '.join(LEVELS)}")
         if self.freshness is not None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from pyrqlite.base import BaseConnection
-from pyrqlite.cluster.policies import until_nobody_interferes
+from pyrqlite.cluster.policies import check_policy, until_nobody_interferes
 from pyrqlite.connection import Connection
 from pyrqlite.errors import ProgrammingError
 
@@ -38,7 +38,9 @@ def run_transaction(
 def policy_of(
     connection: BaseConnection[Any], retry: tenacity.Retrying | None
 ) -> tenacity.Retrying:
-    """How often to run a transaction on this connection; ProgrammingError where one is open."""
+    """How often to run a transaction on this connection; ProgrammingError where one is open, InterfaceError for
+    what is no policy."""
+    check_policy("retry", retry)
     if connection.in_transaction:
         raise ProgrammingError(
             "run_transaction begins a transaction of its own: commit or roll back the open one first"

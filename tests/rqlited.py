@@ -184,6 +184,9 @@ class RqlitedNode:
         self.bootstrap_expect = bootstrap_expect
         self.http_port = 0
         self.raft_port = 0
+        self.advertised: str | None = (
+            None  # where the other nodes are to reach it, if not at its port
+        )
         self.suspended = False
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -201,7 +204,11 @@ class RqlitedNode:
 
     @property
     def raft_address(self) -> str:
-        """Also the node's id."""
+        """What it advertises; also the node's id."""
+        return self.advertised or self._raft_listener
+
+    @property
+    def _raft_listener(self) -> str:
         return f"127.0.0.1:{self.raft_port}"
 
     @property
@@ -235,7 +242,8 @@ class RqlitedNode:
     def spawn(self) -> None:
         """Start the process on the ports chosen, waiting for nothing."""
         arguments = [
-            *("-http-addr", self.http_address, "-raft-addr", self.raft_address),
+            *("-http-addr", self.http_address, "-raft-addr", self._raft_listener),
+            *(("-raft-adv-addr", self.advertised) if self.advertised else ()),
             *self.options.flags(self.directory),
         ]
         if self.join:
@@ -403,6 +411,7 @@ def running_cluster(
     *,
     bootstrap_expect: bool = False,
     per_node: Mapping[int, tuple[str, ...]] | None = None,
+    advertise: Callable[[RqlitedNode], str] | None = None,
 ) -> Iterator[RqlitedCluster]:
     """A cluster that is ready; all its nodes are killed at the end.
 
@@ -411,6 +420,7 @@ def running_cluster(
         bootstrap_expect: all nodes start together and find each other; else each further node
             joins the first.
         per_node: more command-line flags by node number, such as ``{2: ("-raft-non-voter",)}``.
+        advertise: the address at which the other nodes are to reach a node, if not at its port.
     """
     options = options or NodeOptions(raft_timeout="500ms")
     cluster = RqlitedCluster(
@@ -423,6 +433,9 @@ def running_cluster(
             for number in range(size)
         ]
     )
+    if advertise is not None:
+        for node in cluster.nodes:
+            node.advertised = advertise(node)
     try:
         if bootstrap_expect:
             _bootstrap(cluster)

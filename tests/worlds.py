@@ -141,13 +141,15 @@ async def _connect(*args: Any, **options: Any) -> aio.AsyncConnection:
     return await aio.connect(*args, **options)
 
 
-def run_transaction(connection: Connection, function: Callable[[Connection], T]) -> T:
+def run_transaction(
+    connection: Connection, function: Callable[[Connection], T], **options: Any
+) -> T:
     """The asynchronous run_transaction, with a function that blocks, and so runs in a thread."""
 
     async def run(inner: aio.AsyncConnection) -> T:
         return await asyncio.to_thread(function, _blocking(inner))
 
-    return wait_for(aio.run_transaction(_inner(connection), run))
+    return wait_for(aio.run_transaction(_inner(connection), run, **options))
 
 
 def _inner(connection: Connection) -> aio.AsyncConnection:

@@ -135,10 +135,18 @@ def applied(member: Member, patience: Patience) -> Flow[int]:
 
 
 def _index(response: Response) -> int:
-    index = json.loads(response.body)
+    index = _document(response)
     if not isinstance(index, int):
         raise NotYet("it is not open yet, or does not say how far it has come")
     return index
+
+
+def _document(response: Response) -> Any:
+    try:
+        return json.loads(response.body)
+    except ValueError:
+        start = response.body[:200].decode(errors="replace")
+        raise NotYet(f"what it answers is not rqlite's: {start!r}") from None
 
 
 def wait_applied(member: Member, index: int, patience: Patience) -> Flow[None]:
@@ -200,7 +208,7 @@ def _member(listed: NodeInfo, options: Options) -> Member:
 
 
 def _store(response: Response) -> dict[str, Any]:
-    store = json.loads(response.body)
+    store = _document(response)
     if not isinstance(store, dict) or "node_id" not in store:
         raise NotYet("it is not open yet")
     return store

@@ -78,24 +78,36 @@ class _Lookout:
         return not self._missing
 
     def led(self, arrivals: Sequence[Arrival]) -> bool:
-        """A leader has answered, and none of a majority knows of a later term; or as `whole`, and nobody has
-        heard from a leader, which would still be missing."""
+        """A leader has answered, and none of a majority knows of a later term, or is of another cluster; or as
+        `whole`, and nobody has heard from a leader, which would still be missing."""
         whole = self.whole(arrivals)
         if self.leader is not None:
-            return whole or len(arrivals) * 2 > self._asked
+            clear = len(self._cluster) * 2 > len(self.sightings)
+            return whole or (clear and len(arrivals) * 2 > self._asked)
         return whole and not self.followers
 
     @property
     def followers(self) -> list[Node]:
         """Those that have heard from a leader since one was lost here."""
-        return [seen.node for seen in self.sightings.values() if seen.heard_at > self._lost_at]
+        return [seen.node for seen in self._cluster if seen.heard_at > self._lost_at]
 
     @property
     def leader(self) -> Node | None:
         """The node that leads in the latest term that anyone knows of."""
-        latest = max((seen.term for seen in self.sightings.values()), default=0)
-        leads = (seen.node for seen in self.sightings.values() if seen.leads)
-        return next((node for node in leads if self.sightings[node].term == latest), None)
+        cluster = self._cluster
+        return next(
+            (seen.node for seen in cluster if seen.leads and seen.term == _latest(cluster)), None
+        )
+
+    @property
+    def _cluster(self) -> list[Sighting]:
+        """What the nodes say that count each other to their cluster, as most do.
+
+        A node that has lost its data leads itself, and an address may lead to another cluster by now.
+        """
+        said = self.sightings.values()
+        groups = [[other for other in said if _are_together(seen, other)] for seen in said]
+        return max(groups, key=_weight, default=[])
 
     def _take(self, arrival: Arrival) -> None:
         self._missing.discard(arrival.node)
@@ -109,6 +121,18 @@ class _Lookout:
                 self.sightings[arrival.node] = _sighting(
                     arrival.node, arrival.outcome.body, asked_at
                 )
+
+
+def _are_together(one: Sighting, other: Sighting) -> bool:
+    return one is other or (one.id in other.members and other.id in one.members)
+
+
+def _latest(cluster: Sequence[Sighting]) -> int:
+    return max((seen.term for seen in cluster), default=0)
+
+
+def _weight(cluster: Sequence[Sighting]) -> tuple[int, int, bool]:
+    return len(cluster), _latest(cluster), any(seen.leads for seen in cluster)
 
 
 def _sighting(node: Node, body: bytes, asked_at: float) -> Sighting:

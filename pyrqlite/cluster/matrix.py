@@ -42,8 +42,8 @@ class Failure(enum.Enum):
         "200 with an error between nodes, or of a leader that fell"  # 16 of 30; 24 of 24 twice
     )
     UNSURE = "200 with another error of the whole call that is not SQLite's"
-    GATEWAY = "502, 504, or a 503 that is not rqlite's: something between here and the node"
-    BROKEN = "408, or 500 with another text"
+    GATEWAY = "502, 504, 520 and others, or a 503 that is not rqlite's: something between here and the node"
+    BROKEN = "408, 500 with another text, or another status that neither grants nor refuses"
     REFUSED = "any other status, or 200 `timed out enqueuing operation`"
 
 
@@ -128,10 +128,9 @@ _BETWEEN_NODES = re.compile(
 _SHORT = 500  # such an answer has nothing else in it
 _STATUSES = {
     301: Failure.REDIRECTED,
-    502: Failure.GATEWAY,
-    504: Failure.GATEWAY,
     408: Failure.BROKEN,
     500: Failure.BROKEN,
+    503: Failure.REFUSED,
 }
 
 
@@ -145,7 +144,7 @@ def trouble(response: Response, kind: Kind, *, forwarded: bool) -> Trouble | Non
         failure = None if said is None else _failure_said(said, forwarded and not kind.repeatable)
         return None if failure is None else Trouble(failure, f"200 {said}", response)
     text = response.body.decode(errors="replace").strip()
-    failure = _STATUSES.get(response.status, Failure.REFUSED)
+    failure = _failure_of(response.status)
     if response.status in (500, 503) and text == "leader not found":
         failure = Failure.LEADERLESS
     elif response.status == 503 and not response.headers.get("x-rqlite-version", ""):
@@ -153,6 +152,14 @@ def trouble(response: Response, kind: Kind, *, forwarded: bool) -> Trouble | Non
             Failure.GATEWAY
         )  # some of them say so when they have lost a node that had the request
     return Trouble(failure, f"{response.status} {text}".strip(), response)
+
+
+def _failure_of(status: int) -> Failure:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status > 500:
+        return Failure.GATEWAY  # there are many of them, each of which has some of its own
+    return Failure.REFUSED if 300 <= status < 500 else Failure.BROKEN
 
 
 def said_of_the_call(body: bytes) -> str | None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import tenacity
 
-from pyrqlite.errors import NoLeaderError, OutcomeUnknownError, SerializationError
+from pyrqlite.errors import (
+    InterfaceError,
+    NoLeaderError,
+    OutcomeUnknownError,
+    SerializationError,
+)
 
 
 def until_there_is_a_leader() -> tenacity.Retrying:
@@ -33,3 +38,14 @@ def until_nobody_interferes() -> tenacity.Retrying:
         retry=tenacity.retry_if_exception_type(SerializationError),
         reraise=True,
     )
+
+
+def check_policy(name: str, policy: object) -> None:
+    """Raise InterfaceError for what is no policy that the driver can follow."""
+    if policy is None or isinstance(policy, tenacity.Retrying):
+        return
+    if isinstance(policy, tenacity.AsyncRetrying):
+        raise InterfaceError(
+            f"{name} is a tenacity.AsyncRetrying: give a tenacity.Retrying, asyncio waits by it too"
+        )
+    raise InterfaceError(f"{name}={policy!r} is no policy: give an object of tenacity.Retrying")

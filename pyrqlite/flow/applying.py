@@ -12,7 +12,8 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.errors import Attempt, Error, OperationalError, OutcomeUnknownError, ProgrammingError
@@ -42,9 +43,11 @@ _COUNT = {
 }
 _BURN = f"INSERT OR IGNORE INTO {MARKERS}(id) VALUES (?)"
 _LOOK = f"SELECT counts FROM {MARKERS} WHERE id = ?"
-_TRIM = f"DELETE FROM {MARKERS} WHERE id < ?"
-# Trimming earlier would let an attempt that comes very late be applied again.
+# Trimming earlier would let an attempt that comes very late be applied again. The latest ids are kept whatever
+# time they name: the clock of this client may be wrong, or that of the one that made them.
 _KEPT_SECONDS = 7 * 24 * 3600
+_KEPT_IDS = 10_000
+_TRIM = f"DELETE FROM {MARKERS} WHERE id < ? AND number <= (SELECT max(number) FROM {MARKERS}) - {_KEPT_IDS}"
 _TRIM_EVERY_SECONDS = 3600.0
 
 
@@ -75,12 +78,14 @@ def apply(
     if session.cluster.has_markers:
         try:
             return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
-        except ProgrammingError:
-            if session.cluster.has_markers:
-                raise
+        except _Unmarked:
+            session.cluster.has_markers = False
     # It was never there, or somebody has dropped it, and nothing was applied.
     yield from _make_table(session, timeout)
-    return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
+    try:
+        return (yield from _Once(session, timeout).apply(items, target, makes_rowid))
+    except _Unmarked as problem:
+        raise problem.error from None
 
 
 def _leave_unsettled(session: Session, id: str | None, timeout: float | None) -> None:
@@ -132,11 +137,28 @@ def _make_table(session: Session, timeout: float | None) -> Flow[None]:
     session.cluster.schema.renew()
 
 
+class _Unmarked(Exception):
+    """The table of ids is not there, or not as it was made: nothing was applied."""
+
+    def __init__(self, error: ProgrammingError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class _Counts(NamedTuple):
     """What an applied write has changed, and the rowid that it made."""
 
     changes: int
     rowid: int | None
+
+    @classmethod
+    def read(cls, text: Any) -> _Counts:
+        """From what stands beside the id; -1 where that is not the driver's."""
+        with suppress(ValueError, TypeError):
+            changes, rowid = json.loads(text)
+            if isinstance(changes, int) and isinstance(rowid, (int, type(None))):
+                return cls(changes, rowid)
+        return cls(-1, None)
 
     def answer(self, count: int) -> Answer:
         """The answer of a write of so many statements."""
@@ -223,7 +245,7 @@ class _Once:
         except Error as error:
             raise self._unknown(error) from error
         text = answer.results[-1].values[0][0]
-        return None if text is None else _Counts(*json.loads(text))
+        return None if text is None else _Counts.read(text)
 
     def _trim(self) -> list[Item]:
         cluster = self._session.cluster
@@ -236,8 +258,12 @@ class _Once:
     def _check(self, results: Sequence[Result]) -> None:
         """Raise where one of the driver's own statements failed, and so the whole write."""
         error = first_error(results)
+        if isinstance(error, ProgrammingError) and self._lost:
+            # The ids are gone, and with them what became of the first attempt.
+            raise self._unknown(error)
+        if isinstance(error, ProgrammingError):
+            raise _Unmarked(error)
         if error is not None:
-            self._session.cluster.has_markers = False  # somebody may have dropped the table
             raise error
 
     def _unknown(self, error: Error) -> OutcomeUnknownError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -102,12 +103,15 @@ class _Call:
         # Have heard from a leader since it could not be reached from here.
         self._heard: set[Node] = set()
         self._silent: set[Node] = set()  # did not answer in time
+        self._broken: Counter[Node] = Counter()  # how often connections to it failed
         # The last that was no success, and did not end the call.
         self._answer: Response | None = None
         self._may_wait = False
         self._retries: Retries | None = None
         self._rounds = 0
         self._blind = False  # the nodes say nothing about themselves
+        # The round is over since the leader was lost, and not for want of nodes.
+        self._searching = False
 
     def begin_again(self, node: Node, failed: Trouble) -> Flow[Response]:
         """The answer, after the first attempt, at `node`, has failed."""
@@ -185,21 +189,22 @@ class _Call:
         if self._by is not None:
             self._nodes.end_detour()
             self._by = None
-        if isinstance(
-            broken, (GivenUp, TurnedAway)
-        ):  # what was seen of the nodes meanwhile is noted already
+        if isinstance(broken, (GivenUp, TurnedAway)):
+            # What was seen of the nodes meanwhile is noted already.
             if node == self._nodes.leader:
                 self._tried.discard(node)  # by now it is the one to ask
             return
         silent = isinstance(broken, AnswerLost) and broken.timed_out
         self._nodes.failed(node, silent=silent)
+        self._broken[node] += 1
         if silent:
             self._silent.add(node)
 
     def _another(self, node: Node, broken: TransportError | None = None) -> Node | None:
         """The next node of this round."""
         self._check_pinned(node)
-        if self._has_to_search():
+        self._searching = self._has_to_search()
+        if self._searching:
             return None
         leader = self._nodes.leader
         if leader is not None and self._kind.led and leader not in self._tried:
@@ -227,9 +232,9 @@ class _Call:
     def _next_round(self) -> Flow[Node]:
         """Wait until there is a node to ask, and return it."""
         nodes = self._nodes
-        searching = self._has_to_search()
+        searching = self._searching or self._has_to_search()
         while True:
-            if self._rounds or (self._attempts and not searching):
+            if (self._rounds and self._may_wait) or (self._attempts and not searching):
                 yield from self._wait()
             self._rounds += 1
             self._tried.clear()
@@ -237,11 +242,11 @@ class _Call:
                 return self._first()
             sight = yield from find_leader(self._cluster)
             if sight.leader is not None:
-                if (
-                    sight.leader in self._silent
-                ):  # it is well, and only this takes longer than it may
+                if sight.leader in self._silent:
                     self._may_wait = False
-                    raise self._failure()
+                    raise self._failure()  # it is well, and only this takes longer than it may
+                if self._broken[sight.leader] > 1 and not self._may_wait:
+                    raise self._failure()  # it is well, and this does it no good
                 nodes.end_detour()
                 self._by = None
                 return sight.leader

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from pyrqlite.errors import NotSupportedError, OperationalError
 from pyrqlite.flow.exchange import exchange
 from pyrqlite.flow.session import CallOptions, Session
 from pyrqlite.flow.steps import Flow, Request
 from pyrqlite.sql.statement import Statement
+from pyrqlite.wire import response
 from pyrqlite.wire.request import PARSE, body
 
 # What the server says where it understands a statement, and fails to write it out again, which only this question
@@ -48,10 +47,10 @@ def check_understood(
 def _ask_parser(session: Session, text: str, options: CallOptions) -> Flow[str]:
     request = Request("POST", PARSE, body([text]), repeatable=True, timeout=options.timeout)
     try:
-        response = yield from exchange(session.cluster, request)
-        answer = json.loads(response.body)
+        answer = yield from exchange(session.cluster, request)
     except OperationalError as error:
         if error.http_status in (401, 404) or _NOT_WRITTEN in str(error):
             return ""
         raise
-    return str(answer["results"][0].get("error", ""))
+    results = response.parse(answer.body).results
+    return (results[0].error or "") if results else ""

@@ -17,7 +17,10 @@ def _std_dumps(value: Any) -> bytes:
 
 
 def _std_loads(data: bytes | str) -> Any:
-    return json.loads(data)
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _fast_dumps(value: Any) -> bytes:

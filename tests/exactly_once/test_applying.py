@@ -15,6 +15,7 @@ from pyrqlite import (
     ProgrammingError,
     SerializationError,
 )
+from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.flow.applying import MARKERS, apply
 from pyrqlite.flow.controlling import commit_open
 from pyrqlite.flow.executing import execute
@@ -190,6 +191,17 @@ class TestTable:
         with pytest.raises(ProgrammingError, match=MARKERS):
             play(Nodes(gone, CREATED, gone), made=made)
 
+    def test_table_that_another_thread_has_made_again(self) -> None:
+        class Remade(Cluster):
+            """Whenever it is noted that the table is gone another thread makes it."""
+
+            has_markers = property(lambda self: True, lambda self, value: None)
+
+        made = prepared()
+        made.cluster.__class__ = Remade
+        gone = results({"error": f"no such table: {MARKERS}"})
+        assert counts_of(play(Nodes(gone, CREATED, applied(CHANGED)), made=made)) == [(1, 9)]
+
     def test_failed_count_is_no_success(self) -> None:
         reply = results({}, CHANGED, {"error": "database or disk is full"})
         with pytest.raises(OperationalError, match="disk"):
@@ -225,7 +237,12 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize(
         ("stored", "counts"),
-        [("[3,null]", (3, None)), ("[1,12]", (1, 12)), ("[0,null]", (0, None))],
+        [
+            ("[3,null]", (3, None)),
+            ("[1,12]", (1, 12)),
+            ("[0,null]", (0, None)),
+            *((nonsense, (-1, None)) for nonsense in ("", "x", "3", "[1]", "{}", '["a","b"]')),
+        ],
     )
     def test_applied_by_the_first(self, stored: str, counts: tuple[int, int | None]) -> None:
         nodes = Nodes(LOST, TAKEN, settled(stored))
@@ -237,6 +254,13 @@ class TestLostAnswers:
         answer = play(Nodes(LOST, TAKEN, settled("[-1,null]")), [WRITE, WRITE, WRITE])
         assert sum(result.rows_affected for result in answer.results) == -1
         assert [result.error for result in answer.results] == [None] * 3
+
+    @pytest.mark.parametrize("settling", [results({"error": "no such table"}), settled(None)])
+    def test_table_that_was_dropped_meanwhile(self, settling: Reply) -> None:
+        """Even if another client has made it again: the id of what the first attempt has done is gone."""
+        gone = results({"error": f"no such table: {MARKERS}"})
+        with pytest.raises(OutcomeUnknownError, match="no such table"):
+            play(Nodes(LOST, gone, settling))
 
     def test_duplicated_on_the_way(self) -> None:
         assert counts_of(play(Nodes(TAKEN, settled("[1,4]")))) == [(1, 4)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pyrqlite import IntegrityError, OutcomeUnknownError, SerializationError
@@ -89,3 +91,26 @@ def test_without_it_the_driver_says_that_it_may_come_late(bank: Bank) -> None:
     assert bank.rows() == [(1, 0)]
     proxy.release_held()
     assert bank.rows() == [(1, 0), (2, 20)]
+
+
+@pytest.mark.parametrize("days", [-30, 30], ids=["slow", "fast"])
+def test_a_clock_that_is_wrong_by_a_month(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """Another client trims the ids of old writes, by its own clock, while an answer is lost."""
+    other = bank.connect(bank.proxy({}))
+    other.execute("UPDATE t SET n = 0")
+    now = time.time()
+
+    def trim() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda: max(now, now + days * 86400))
+            other.session.cluster.trimmed_at = None
+            other.execute("UPDATE t SET n = n + 100")
+
+    proxy = bank.proxy({APPLY: [around(nothing, drop_answer, trim)]})
+    connection = bank.connect(proxy)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: min(now, now + days * 86400))
+        connection.execute("UPDATE t SET n = n + 1")
+    assert bank.rows() == [(1, 101)]

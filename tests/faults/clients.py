@@ -45,6 +45,16 @@ class Tally:
         """The longest time, in seconds, in which nothing succeeded."""
         return max((later - before for before, later in pairwise(sorted(self.at))), default=0.0)
 
+    def __or__(self, other: Tally) -> Tally:
+        """Those of both."""
+        return Tally(
+            self.acknowledged | other.acknowledged,
+            self.failed | other.failed,
+            self.ambiguous | other.ambiguous,
+            self.at + other.at,
+            self.errors + other.errors,
+        )
+
     def show_errors(self) -> None:
         """Print what the clients were told, each text once."""
         for text in sorted({str(error) for error in self.errors}):
@@ -59,9 +69,16 @@ class Tally:
 
 class Clients:
     """Some threads, each with a connection, that perform operations until each has so many acknowledged since
-    `hurt` was called."""
+    `hurt` was called. `first` is the number of the first of them, in what they write."""
 
-    def __init__(self, connect: Callable[[], Connection], perform: Perform, count: int = 3) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        perform: Perform,
+        count: int = 3,
+        first: int = 0,
+    ) -> None:
+        self._first = first
         self._connect = connect
         self._perform = perform
         self._count = count
@@ -107,9 +124,10 @@ class Clients:
             for number in self._numbers[client]:
                 if self._done[client] >= self._goals[client]:
                     return
-                self._try(connection, (client, number))
+                self._done[client] += self._try(connection, (self._first + client, number))
 
-    def _try(self, connection: Connection, operation: Operation) -> None:
+    def _try(self, connection: Connection, operation: Operation) -> bool:
+        """Whether it was acknowledged."""
         tally = self.tally
         try:
             self._perform(connection, operation)
@@ -120,11 +138,11 @@ class Clients:
                 tally.errors.append(error)
             if not connection.autocommit:
                 connection.rollback()
-            return
+            return False
         with self._lock:
             tally.acknowledged.add(operation)
             tally.at.append(time.monotonic())
-            self._done[operation[0]] += 1
+        return True
 
 
 def write(connection: Connection, operation: Operation) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,21 @@ def hurt_cluster(
 @pytest.fixture
 def cluster(hurt_cluster: RqlitedCluster) -> RqlitedCluster:
     """Three nodes that are well, with empty tables."""
-    for node in hurt_cluster.nodes:
+    heal(hurt_cluster)
+    return hurt_cluster
+
+
+def heal(cluster: RqlitedCluster) -> None:
+    """Have all nodes well, with empty tables."""
+    for node in cluster.nodes:
         if node.suspended:
             node.resume()
         if not node.running:
             node.restart()
-    hurt_cluster.wait_ready()
-    with closing(connecting(hosts_of(hurt_cluster), timeout=30.0)()) as connection:
+    cluster.wait_ready()
+    with closing(connecting(hosts_of(cluster), timeout=30.0)()) as connection:
         connection.executescript(";".join(SCHEMA))
-    settle(hurt_cluster)
-    return hurt_cluster
+    settle(cluster)
 
 
 def hosts_of(cluster: RqlitedCluster) -> list[str]:
@@ -61,10 +66,17 @@ class Wired:
         return connecting(hosts, translate_address=self.translate, **options)
 
 
-@pytest.fixture
-def wired(cluster: RqlitedCluster) -> Iterator[Wired]:
+@contextmanager
+def wired_to(cluster: RqlitedCluster) -> Iterator[Wired]:
+    """A wire to each node."""
     with ExitStack() as stack:
         wires = {
             node.http_address: stack.enter_context(Wire(node.http_port)) for node in cluster.nodes
         }
         yield Wired(cluster, wires)
+
+
+@pytest.fixture
+def wired(cluster: RqlitedCluster) -> Iterator[Wired]:
+    with wired_to(cluster) as wired:
+        yield wired

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from pyrqlite.cluster.discovery import look_around
 from pyrqlite.connection import Connection
 from pyrqlite.flow.run import run
 from tests.faults.clients import SCHEMA, Clients, check, connecting, write
-from tests.rqlited import RqlitedCluster, RqlitedNode, wait_until
+from tests.rqlited import NodeOptions, RqlitedCluster, RqlitedNode, free_port, wait_until
 from tests.servers import ClusterFactory
 
 pytestmark = pytest.mark.cluster
@@ -95,6 +96,35 @@ def test_a_removed_node_is_not_read_from(cluster_factory: ClusterFactory) -> Non
         )
         # The user's node all the same: it comes back when it is a member again.
         assert gone.http_address in {node.netloc for node in connection.session.cluster.nodes.known}
+
+
+def test_an_address_that_is_of_another_cluster_by_now(cluster_factory: ClusterFactory) -> None:
+    """One of a single node, which leads itself, and has been elected more often than the leader of the others."""
+    cluster = cluster_factory(3)
+    hosts = [node.http_address for node in cluster.nodes]
+    stray = cluster.leader()
+    with closing(connecting(hosts)()) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        stray.kill()
+        connection.execute("INSERT INTO t VALUES (1)")
+        shutil.rmtree(stray.directory / "data")
+        stray.join, stray.raft_port = (), free_port()
+        stray.options = NodeOptions()
+        left = RqlitedCluster([node for node in cluster.nodes if node is not stray])
+        term = left.leader().status("store.raft.term")
+        for _ in range(term):
+            stray.restart()
+            stray.wait_ready()
+            stray.kill()
+        stray.restart()
+        stray.wait_ready()
+        assert stray.status("store.raft.term") > term
+        look(connection)
+        connection.execute("INSERT INTO t VALUES (2)")
+        with closing(connecting(hosts)()) as other:
+            other.execute("INSERT INTO t VALUES (3)")
+        rows = connection.execute("SELECT a FROM t ORDER BY a", level="strong").fetchall()
+        assert rows == [(1,), (2,), (3,)]
 
 
 def test_the_only_named_node_dies(cluster_factory: ClusterFactory) -> None:

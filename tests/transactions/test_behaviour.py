@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+import tenacity
 
 import pyrqlite
 from pyrqlite import (
     Connection,
     IntegrityError,
+    InterfaceError,
     NotSupportedError,
     OperationalError,
     ProgrammingError,
@@ -387,6 +389,10 @@ class TestRunTransaction:
         query(one, "SELECT * FROM t")
         with pytest.raises(ProgrammingError, match="of its own"):
             world.run_transaction(one, lambda connection: None)
+
+    def test_policy_that_would_have_to_be_awaited(self, one: Connection, world: World) -> None:
+        with pytest.raises(InterfaceError, match="asyncio waits by it too"):
+            world.run_transaction(one, lambda connection: None, retry=tenacity.AsyncRetrying())
 
 
 class TestPipeline:

@@ -127,3 +127,7 @@ class TestEachWay:
     def test_what_is_no_json(self, module: ModuleType, text: str | bytes) -> None:
         with pytest.raises(ValueError, match=r".*"):
             module.loads(text)
+
+    def test_what_is_nested_deeper_than_python_reads(self, module: ModuleType) -> None:
+        with pytest.raises(ValueError, match="nested too deeply"):
+            module.loads("[" * 100_000)

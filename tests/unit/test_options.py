@@ -367,6 +367,16 @@ class TestChecks:
         strict = CallOptions(level="none", freshness="2s", freshness_strict=True)
         assert strict.read_query == "&level=none&freshness=2s&freshness_strict"
 
+    @pytest.mark.parametrize("name", ["retry", "retry_once"])
+    def test_policies_that_cannot_be_followed(self, name: str) -> None:
+        awaited: dict[str, Any] = {name: tenacity.AsyncRetrying()}
+        with pytest.raises(InterfaceError, match=f"{name} .* asyncio waits by it too"):
+            options(**awaited)
+        for nonsense in (3, "x", tenacity.Retrying, tenacity.retry(reraise=True)):
+            given: dict[str, Any] = {name: nonsense}
+            with pytest.raises(InterfaceError, match=f"{name}=.* is no policy"):
+                options(**given)
+
     def test_unknown_keyword(self) -> None:
         with pytest.raises(TypeError):
             pyrqlite.connect(hots="h")  # type: ignore[call-arg]

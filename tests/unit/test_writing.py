@@ -234,6 +234,14 @@ class TestReturning:
             "/db/execute",
         ]
 
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"results":[1]}'])
+    def test_is_not_sent_where_the_question_has_no_answer(self, body: bytes) -> None:
+        made = started()
+        nodes = Nodes(Reply(200, body))
+        with pytest.raises(InternalError, match="not rqlite's"):
+            run(execute(made, "DELETE FROM u RETURNING a || 1", None, options_of(made)), nodes.send)
+        assert len(nodes.sent) == 1
+
     def test_has_a_blank_behind_it(self) -> None:
         for text in ("RETURNING\nid", "RETURNING(id)", "returning\t id", "RETURNING/**/id"):
             made = started()

@@ -22,6 +22,7 @@ from pyrqlite.cluster.discovery import (
 from pyrqlite.cluster.flight import SingleFlight
 from pyrqlite.cluster.kinds import Kind
 from pyrqlite.cluster.node import Node
+from pyrqlite.cluster.pool import NodePool
 from pyrqlite.errors import NoLeaderError, UnreachableError
 from pyrqlite.flow.exchange import REDIRECT, _Call, exchange
 from pyrqlite.flow.steps import (
@@ -142,6 +143,32 @@ class TestLeader:
         sight = search(world, made())
         assert sight.leader is not None
         assert sight.leader.host == "c"
+
+    @pytest.mark.parametrize("seconds", [0.0, 0.1, 1.0])
+    def test_of_another_cluster_is_none(self, seconds: float) -> None:
+        """A node that has lost its data, and leads itself; or the address is another cluster's by now."""
+        for stranger in (
+            Told(leads=True, term=9, members=("a",), seconds=seconds),
+            Told(leads=True, term=9, members=("x", "y"), seconds=seconds),
+            Told(term=9, members=("x", "y"), seconds=seconds),
+        ):
+            world = World(
+                {"a": stranger, "b": Told(leads=True, term=3), "c": Told(term=3, seconds=0.5)}
+            )
+            sight = search(world, made())
+            assert sight.leader is not None
+            assert sight.leader.host == "b"
+            world.told["b"].leads = False
+            sight = search(world, made())
+            assert sight.leader is None
+            assert "a" not in {node.host for node in sight.followers}
+
+    def test_of_whom_the_latest_term_is_known(self) -> None:
+        """A node that has lost its data, and one that has not: there is no third to ask."""
+        world = World({"a": Told(leads=True, term=2, members=("a",)), "b": Told(term=5)})
+        assert search(world, made()).leader is None
+        world = World({"a": Told(term=5, members=("a", "b", "x")), "b": Told(leads=True, term=5)})
+        assert search(world, made()).leader is not None
 
     def test_does_not_wait_for_a_silent_node(self) -> None:
         world = World({"a": Told(silent=True), "b": Told(leads=True), "c": Told()})
@@ -507,6 +534,50 @@ class TestReads:
         nodes.run(exchange(known, READ))
         nodes.play(exchange(known, READ))
         assert nodes.hosts == ["a", "a", "a"]
+
+    @pytest.mark.parametrize("found", ["a", "b"])
+    def test_another_thread_finds_the_leader_before_this_one_has_searched(self, found: str) -> None:
+        class Racing(NodePool):
+            """Another thread has a result as soon as this one has decided to search."""
+
+            @property
+            def known(self) -> list[Node]:
+                known = super().known
+                self.is_leader(Node("http", found, 4001))
+                return known
+
+        known = made()
+        known.nodes = Racing(known.nodes.seeds)
+        known.nodes.is_leader(known.nodes.seeds[0])
+        _, nodes = play(World(), exchange(known, READ), AnswerLost("reset"), OK)
+        assert nodes.hosts == ["a", found]
+
+    @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+    def test_leader_dies_just_after_it_was_found(self, request_: Request) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(contact="5s"), "c": Told(contact="5s")})
+
+        def die(node: Node, request: Request) -> Reply:
+            del world.told["a"]
+            raise NotSent("refused") if request.kind is Kind.WRITE else AnswerLost("reset")
+
+        def elect(step: Together) -> list[Arrival]:
+            if len(nodes.looks) == 3:
+                world.told["c"] = Told(leads=True, term=3)
+            return world.together(step)
+
+        nodes = Nodes(die, OK, together=elect)
+        assert nodes.play(exchange(known, request_)).node.host == "c"
+        assert len(nodes.slept) == 1
+
+    def test_leader_that_breaks_every_connection(self) -> None:
+        known = made()
+        world = World({"a": Told(leads=True), "b": Told(), "c": Told()})
+        nodes = Nodes(AnswerLost("reset"), AnswerLost("reset"), together=world.together)
+        with pytest.raises(UnreachableError, match="reset"):
+            nodes.play(exchange(known, READ))
+        assert nodes.hosts == ["a", "a"]
+        assert nodes.slept == []
 
 
 class TestLookingAround:

@@ -54,8 +54,18 @@ FAILURES: dict[Failure, list[Answering]] = {
         # Neither begins with a known text nor is one: not decided by a part of it.
         failed_call("no leadership transfer in progress, store not open"),
     ],
-    Failure.GATEWAY: [Reply(502), Reply(504, b"upstream"), Reply(503, b"reset before headers")],
-    Failure.BROKEN: [Reply(500, b"no leader not found here"), Reply(500), Reply(408)],
+    Failure.GATEWAY: [
+        Reply(502),
+        Reply(504, b"upstream"),
+        Reply(503, b"reset before headers"),
+        Reply(524, b"the origin took too long"),
+    ],
+    Failure.BROKEN: [
+        Reply(500, b"no leader not found here"),
+        Reply(500),
+        Reply(408),
+        Reply(202, b"in a queue"),
+    ],
     Failure.REFUSED: [
         Reply(401),
         Reply(404),
