@@ -28,7 +28,6 @@ from django_rqlite.settings import connection_parameters
 from tests.django.conftest import make_tables, use
 from tests.django.shop.models import Customer, Order
 from tests.django.test_transactions import in_a_thread
-from tests.servers import RunningServer
 
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("NAME", "HOST", "PORT", "USER", "PASSWORD"), ""),
@@ -138,12 +137,15 @@ class TestTestDatabases:
         monkeypatch.undo()
         other.close()
 
-    def test_server_is_emptied(self, server: RunningServer) -> None:
-        with closing(pyrqlite.connect(server.url, autocommit=True)) as raw:
+    def test_server_is_emptied(self, url: str) -> None:
+        with closing(pyrqlite.connect(url, autocommit=True)) as raw:
             raw.execute('CREATE TABLE "a ""b" (x PRIMARY KEY)')
             raw.execute('CREATE VIEW v AS SELECT * FROM "a ""b"')
-            raw.execute('CREATE TABLE c (x REFERENCES "a ""b")')
-            connections["other"].creation._drop_everything(server.url)
+            raw.execute(
+                'CREATE TABLE c (x UNIQUE REFERENCES "a ""b", y REFERENCES d (x) ON DELETE CASCADE)'
+            )
+            raw.execute("CREATE TABLE d (x UNIQUE, y REFERENCES c (x) ON DELETE CASCADE)")
+            connections["other"].creation._drop_everything(url)
             assert raw.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
