@@ -139,9 +139,9 @@ class DatabaseCreation(BaseDatabaseCreation):
             for key, value in self.connection.settings_dict["OPTIONS"].items()
             if key != "isolation_level"
         }
-        with contextlib.closing(pyrqlite.connect(address, **options, autocommit=True)) as connection:
-            with _empty_database() as file:
-                connection.admin.load(file)
+        connection = pyrqlite.connect(address, **options, autocommit=True)
+        with contextlib.closing(connection), _empty_database() as file:
+            connection.admin.load(file)
 
     def test_db_signature(self) -> tuple[Any, ...]:
         """What tells test databases apart."""

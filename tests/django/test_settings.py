@@ -204,6 +204,11 @@ class TestConnections:
         assert not Order.objects.exists()
         assert Customer.objects.create(name="ann").pk == 1
 
+    def test_keys_go_in_one_query(self) -> None:
+        key, name = (Customer._meta.get_field(field) for field in ("id", "name"))
+        assert connection.ops.bulk_batch_size([key], range(40_000)) == 32_766
+        assert connection.ops.bulk_batch_size([key, name], range(40_000)) < 2000
+
     def test_inspectdb(self) -> None:
         out = io.StringIO()
         call_command("inspectdb", stdout=out)
