@@ -1,39 +1,29 @@
 """What the rebuild of a table would do to the rows of others, and how these rows are kept from it.
 
 Where foreign keys are enforced, DROP TABLE deletes the rows first: other rows go with them (ON DELETE CASCADE), or
-are changed, or forbid it. So all rows that this would reach wait in tables of their own, which have no keys, until
-the new table is there. A deferred key without an action only counts: rows that are inserted again take back what
-the deletion has counted.
+are changed. So all rows that this would reach wait in tables of their own, which have no keys, until the new table
+is there. Keys without such an action only count, for they are deferred meanwhile: rows that are inserted again take
+back what the deletion has counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pyrqlite.sql.names import fold
 from pyrqlite.sql.tokens import quote_name
 
+DEFER = "PRAGMA defer_foreign_keys = ON"
+
 
 class Key(NamedTuple):
-    """A column of a foreign key, the table that it refers to, and what a deletion there does."""
+    """A column of a foreign key whose rows change when those go that it refers to."""
 
     child: str
     column: str
     parent: str
-    action: str
-    is_deferred: bool
-
-    @property
-    def is_patient(self) -> bool:
-        """Whether a deletion only counts."""
-        return self.action == "NO ACTION" and self.is_deferred
-
-    @property
-    def changes_rows(self) -> bool:
-        """Whether a deletion changes rows of the child."""
-        return self.action in ("CASCADE", "SET NULL", "SET DEFAULT")
 
 
 class Trigger(NamedTuple):
@@ -101,45 +91,40 @@ class Filling:
         return True
 
 
-def keys(cursor: Any) -> list[Key]:
-    """All foreign keys of the database."""
+def keys_with_actions(cursor: Any) -> list[Key]:
+    """All foreign keys of the database that delete or change rows."""
     cursor.execute(
-        'SELECT t.name, k."from", k."table", k.on_delete, t.sql, max(k.id) OVER (PARTITION BY t.name) '
-        "FROM sqlite_master t, pragma_foreign_key_list(t.name) k WHERE t.type = 'table'"
+        'SELECT t.name, k."from", k."table" FROM sqlite_master t, pragma_foreign_key_list(t.name) k '
+        "WHERE t.type = 'table' AND k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')"
     )
-    return [
-        # Nothing but the text tells whether keys are deferred.
-        Key(child, column, parent, action, sql.upper().count("INITIALLY DEFERRED") > most)
-        for child, column, parent, action, sql, most in cursor.fetchall()
-    ]
+    return [Key(*row) for row in cursor.fetchall()]
 
 
-def parting(table: str, known: Iterable[Key]) -> list[Key]:
-    """The keys of other tables whose rows change with this table's deletion."""
-    return [
-        key
-        for key in known
-        if fold(key.parent) == fold(table) != fold(key.child) and key.changes_rows
-    ]
+def of_others(table: str, keys: Iterable[Key]) -> list[Key]:
+    """Those by which other tables refer to this one."""
+    return [key for key in keys if fold(key.parent) == fold(table) != fold(key.child)]
 
 
-def reached(table: str, known: Sequence[Key]) -> list[str]:
-    """The other tables whose rows a deletion of this one's would change, or which would forbid it.
+def reached(table: str, keys: Iterable[Key]) -> list[str]:
+    """The other tables whose rows a deletion of this one's would change, directly or by way of others.
 
-    Each stands behind those that refer to it, where they do not go round in circles."""
-    found: dict[str, str] = {}
+    Each stands behind those that refer to it, unless they go round in circles.
+    """
+    children: dict[str, list[str]] = {}
+    for key in keys:
+        children.setdefault(fold(key.parent), []).append(key.child)
+    found: list[str] = []
     seen = {fold(table)}
 
     def visit(parent: str) -> None:
-        for key in known:
-            name = fold(key.child)
-            if fold(key.parent) == parent and not key.is_patient and name not in seen:
-                seen.add(name)
-                visit(name)
-                found[name] = key.child
+        for child in children.get(fold(parent), ()):
+            if fold(child) not in seen:
+                seen.add(fold(child))
+                visit(child)
+                found.append(child)
 
-    visit(fold(table))
-    return list(found.values())
+    visit(table)
+    return found
 
 
 def waiting(cursor: Any, table: str) -> Waiting:

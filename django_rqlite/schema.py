@@ -108,6 +108,8 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
         with transaction.atomic(using=self.connection.alias), warnings.catch_warnings():
             # The copy differs between nodes where the original does: that is not the rebuild's doing.
             warnings.simplefilter("ignore", DeterminismWarning)
+            if self.connection.server.foreign_keys:
+                self._run([rebuild.DEFER])
             self._run(f"DROP TRIGGER {quote_name(trigger.name)}" for trigger in triggers)
             self._run(chain.from_iterable(waiting.set_aside() for waiting in (own, *others)))
             self._run(f"DELETE FROM {quote_name(other.table)}" for other in others)
@@ -120,13 +122,13 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
             # This may fail for its rows, so nobody looks away.
             self.execute(filling.statement)
             self._run(own.removed())
-            self._run(chain.from_iterable(other.filled() for other in reversed(others)))
+            self._run(chain.from_iterable(other.filled() for other in others))
             # Those of the table itself are gone with it, as on SQLite.
             self._run(trigger.sql for trigger in triggers if fold(trigger.table) != fold(table))
 
     def _demand_nobody_follows(self, table: str) -> None:
         with self.connection.cursor() as cursor:
-            for key in rebuild.parting(table, rebuild.keys(cursor)):
+            for key in rebuild.of_others(table, rebuild.keys_with_actions(cursor)):
                 child, column = quote_name(key.child), quote_name(key.column)
                 cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {child} WHERE {column} IS NOT NULL)")
                 if cursor.fetchone()[0]:
@@ -144,6 +146,6 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
         if not self.connection.server.foreign_keys:
             return [], []
         with self.connection.cursor() as cursor:
-            names = rebuild.reached(table, rebuild.keys(cursor))
+            names = rebuild.reached(table, rebuild.keys_with_actions(cursor))
             others = [rebuild.waiting(cursor, name) for name in names]
             return others, rebuild.triggers(cursor, [table, *names])

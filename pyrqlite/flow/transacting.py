@@ -35,7 +35,7 @@ from pyrqlite.flow.speculation import speculate
 from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.writing import all_results, counts, many_items, returned
 from pyrqlite.sql.parameters import Parameters
-from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
+from pyrqlite.sql.pragma import PragmaKind, pragma_kind, sees_writes
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, StatementKind, parse
@@ -314,9 +314,9 @@ def _read_about(
     session: Session, log: Log, prepared: Prepared, options: CallOptions
 ) -> Flow[Outcome]:
     """PRAGMA and EXPLAIN: behind the transaction's own DDL where there is any, and behind its writes where they
-    look at rows; no fact."""
+    see those; no fact."""
     query = Query(prepared.original, prepared.statement, prepared.values)
-    if not log.changes_schema and not (log.writes and looks_at_rows(prepared.statement)):
+    if not log.changes_schema and not (log.writes and sees_writes(prepared.statement)):
         return (yield from read_plain(session, query, options))
     results = yield from _speculate_behind(
         session, log, [item(prepared.statement.text, prepared.values)]

@@ -511,3 +511,11 @@ def test_one_statement_at_a_time(sql: str) -> None:
     made = started()
     with pytest.raises(ProgrammingError, match="one statement"):
         Nodes().play(execute(made, sql, None, options_of(made)))
+
+
+def test_pragma_of_a_transaction_needs_one() -> None:
+    made = started()
+    nodes = Nodes()
+    with pytest.raises(ProgrammingError, match="begin one first"):
+        nodes.play(execute(made, "PRAGMA defer_foreign_keys = ON", None, options_of(made)))
+    assert nodes.sent == []
