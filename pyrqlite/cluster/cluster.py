@@ -173,9 +173,8 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 
 
 def release(options: Options, cluster: Cluster) -> None:
-    """Give back what `acquire` gave; the last one closes the sockets."""
-    if _clusters.release(options.shared_by(), cluster):
-        cluster.close()
+    """Give back what `acquire` gave; the last one closes the sockets, or the file."""
+    _clusters.release(options.shared_by(), cluster, cluster.close)
 
 
 @atexit.register

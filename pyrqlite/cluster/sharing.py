@@ -34,16 +34,20 @@ class Shared(Generic[T]):
             self._things[key] = (thing, users + 1)
         return thing
 
-    def release(self, key: Hashable, thing: T) -> bool:
-        """Give back what `acquire` gave; True for its last user, who has to close it."""
+    def release(self, key: Hashable, thing: T, close: Callable[[], None] | None = None) -> bool:
+        """Give back what `acquire` gave; True for its last user, who has to close it.
+
+        With `close` it is closed at once, before anybody can make another one of this key.
+        """
         with self._lock:
             shared, users = self._things.get(key, (None, 0))
-            if shared is not thing:
-                return True
-            if users > 1:
+            if shared is thing and users > 1:
                 self._things[key] = (thing, users - 1)
                 return False
-            del self._things[key]
+            if shared is thing:
+                del self._things[key]
+            if close is not None:
+                close()
         return True
 
     def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
