@@ -18,7 +18,7 @@ from pyrqlite.flow.transacting import commit, execute_in, execute_many_in
 from pyrqlite.flow.writing import with_fresh_schema, write, write_many, write_script
 from pyrqlite.sql.admission import admit
 from pyrqlite.sql.parameters import Parameters
-from pyrqlite.sql.pragma import PragmaKind, advice, pragma_kind, pragma_name
+from pyrqlite.sql.pragma import PragmaKind, advice, flag_to_be, pragma_kind, pragma_name
 from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered, split
 from pyrqlite.transaction.log import Isolation, Log
 
@@ -31,6 +31,8 @@ def execute(
     kind = statement.kind
     if kind is StatementKind.CONTROL:
         return (yield from control(session, statement))
+    if flag_to_be(statement) is not None:
+        return (yield from _leave_as_it_is(session, statement, options))
     refuse(statement)
     log = open_log(session)
     if log is not None:
@@ -61,6 +63,16 @@ def execute(
         query = Query(statement, statement, prepared.values)
         return (yield from read_plain(session, query, options))
     return (yield from write(session, prepared, options))
+
+
+def _leave_as_it_is(session: Session, statement: Statement, options: CallOptions) -> Flow[Outcome]:
+    """A flag that is set to what it is already; refuses any other."""
+    name = pragma_name(statement)
+    question = parse(f"PRAGMA {name}")
+    now = yield from read_plain(session, Query(question, question, []), options)
+    if [bool(value) for (value,) in now.rows] != [flag_to_be(statement)]:
+        raise NotSupportedError(advice(name))
+    return Outcome()
 
 
 def _prepare_and_write(

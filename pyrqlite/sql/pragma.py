@@ -27,6 +27,9 @@ _SEEING_WRITES = (
 )
 _WRITE_WITH_ARGUMENT = frozenset({"application_id", "user_version"})
 _WRITE = frozenset({"optimize", "incremental_vacuum"})
+# Set by many an application to what they are already: then there is nothing to set.
+_FLAGS_AS_THEY_ARE = frozenset({"foreign_keys", "legacy_alter_table"})
+_TRUE, _FALSE = frozenset({"1", "on", "yes", "true"}), frozenset({"0", "off", "no", "false"})
 _STATE_WITHOUT_ARGUMENT = frozenset({"shrink_memory", "wal_checkpoint"})
 
 
@@ -56,6 +59,16 @@ def pragma_kind(statement: Statement) -> PragmaKind:
 def sees_writes(statement: Statement) -> bool:
     """Whether this is a PRAGMA whose answer depends on what the transaction has done."""
     return statement.verb == "PRAGMA" and pragma_name(statement) in _SEEING_WRITES
+
+
+def flag_to_be(statement: Statement) -> bool | None:
+    """What this PRAGMA wants a flag to be that may be so already; None where it is none of that kind."""
+    if statement.verb != "PRAGMA" or pragma_name(statement) not in _FLAGS_AS_THEY_ARE:
+        return None
+    words = [token.name.lower() for token in statement.tokens if token.text not in ("=", "(", ")")]
+    if pragma_kind(statement) is not PragmaKind.CONNECTION_STATE or words[-1] not in _TRUE | _FALSE:
+        return None
+    return words[-1] in _TRUE
 
 
 def advice(name: str) -> str:

@@ -481,8 +481,8 @@ class TestScripts:
     [
         "ATTACH 'file' AS x",
         "DETACH x",
-        "PRAGMA foreign_keys = ON",
-        "PRAGMA foreign_keys(1)",
+        "PRAGMA foreign_keys = 'perhaps'",
+        "PRAGMA recursive_triggers = ON",
         "PRAGMA main.journal_mode = DELETE",
         "PRAGMA wal_checkpoint",
         "PRAGMA case_sensitive_like = 1",
@@ -511,6 +511,30 @@ def test_one_statement_at_a_time(sql: str) -> None:
     made = started()
     with pytest.raises(ProgrammingError, match="one statement"):
         Nodes().play(execute(made, sql, None, options_of(made)))
+
+
+@pytest.mark.parametrize(
+    ("sql", "now", "is_so"),
+    [
+        ("PRAGMA foreign_keys = ON", 1, True),
+        ("PRAGMA foreign_keys = ON", 0, False),
+        ("pragma main.Foreign_Keys(yes)", 1, True),
+        ("PRAGMA foreign_keys = OFF", 1, False),
+        ("PRAGMA legacy_alter_table = OFF;", 0, True),
+        ("PRAGMA legacy_alter_table = 'on'", 0, False),
+    ],
+)
+def test_flag_that_is_so_already(sql: str, now: int, is_so: bool) -> None:
+    made = started()
+    nodes = Nodes(results({"columns": ["x"], "types": ["integer"], "values": [[now]]}))
+    if is_so:
+        outcome = nodes.play(execute(made, sql, None, options_of(made)))
+        assert (list(outcome.rows), outcome.rowcount) == ([], -1)
+    else:
+        with pytest.raises(NotSupportedError, match="cannot be set over rqlite"):
+            nodes.play(execute(made, sql, None, options_of(made)))
+    (request,) = nodes.sent
+    assert request.request.target.startswith("/db/query")
 
 
 def test_pragma_of_a_transaction_needs_one() -> None:
