@@ -16,14 +16,12 @@ from django.core.management.color import no_style
 from django.db import NotSupportedError, OperationalError, connection, connections, models
 from django.db.models import Max, StdDev
 from django.db.models.functions import MD5, ExtractHour, Sqrt, TruncDate
-from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.utils import timezone
 
 import pyrqlite
 from django_rqlite.base import DatabaseWrapper
 from django_rqlite.client import DatabaseClient
-from django_rqlite.middleware import RetryOnConflict
 from django_rqlite.settings import connection_parameters
 from tests.django.conftest import make_tables, use
 from tests.django.shop.models import Customer, Order
@@ -254,43 +252,6 @@ class TestFunctions:
             query.get()
         with pytest.raises(NotSupportedError, match=r"REGEXP.*-extensions-path"):
             Customer.objects.filter(name__regex="^a.n").count()
-
-
-@pytest.mark.usefixtures("shop")
-class TestMiddleware:
-    @pytest.fixture(autouse=True)
-    def _atomic(self, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
-        Customer.objects.create(name="ann", balance=100)
-
-    def test_runs_a_view_again(self) -> None:
-        attempts: list[str] = []
-
-        def view(request: HttpRequest) -> HttpResponse:
-            ann = Customer.objects.get()
-            attempts.append(request.FILES["file"].read().decode())
-            if len(attempts) == 1:
-                in_a_thread(lambda: Customer.objects.update(balance=50))
-            ann.balance -= 1
-            ann.save()
-            return HttpResponse(str(ann.balance).encode())
-
-        middleware = RetryOnConflict(lambda request: HttpResponse())
-        upload = io.BytesIO(b"text")
-        upload.name = "file.txt"
-        request = RequestFactory().post("/", {"file": upload})
-        response = middleware.process_view(request, view, (), {})
-        assert response is not None
-        assert (response.content, attempts) == (b"49", ["text", "text"])
-
-    def test_leaves_other_views_alone(self) -> None:
-        from django.db.transaction import non_atomic_requests
-
-        middleware = RetryOnConflict(lambda request: HttpResponse(b"other"))
-        request = RequestFactory().get("/")
-        view = non_atomic_requests(lambda request: HttpResponse())
-        assert middleware.process_view(request, view, (), {}) is None
-        assert middleware(request).content == b"other"
 
 
 def test_memory_is_shared_by_threads_and_outlives_connections() -> None:
