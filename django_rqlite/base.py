@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
 from django.db.backends.utils import debug_transaction
+from django.db.utils import OperationalError
 from django.utils.asyncio import async_unsafe
 from django.utils.functional import cached_property
 
@@ -119,6 +120,10 @@ class DatabaseWrapper(SQLiteWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         with debug_transaction(self, "BEGIN"):
+            if (
+                self.connection.in_transaction
+            ):  # by a BEGIN of the application's, which would be committed here
+                raise OperationalError("cannot start a transaction within a transaction")
             self._set_autocommit(False)
 
     # Foreign keys. Django's are deferred, so that they are never in the way before the commit.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -132,24 +133,15 @@ class DatabaseCreation(BaseDatabaseCreation):
         self.connection.connection = None
 
     def _drop_everything(self, address: str) -> None:
-        """Drop all views, and then all tables with their indexes and triggers, in one request."""
+        """Load an empty database: tables that need each other could not be dropped one after the other."""
         options = {
             key: value
             for key, value in self.connection.settings_dict["OPTIONS"].items()
             if key != "isolation_level"
         }
         connection = pyrqlite.connect(address, **options, autocommit=True)
-        with contextlib.closing(connection):
-            names = connection.execute(
-                "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') "
-                "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type DESC"
-            ).fetchall()
-            drops = [
-                'DROP {} IF EXISTS "{}"'.format(kind, name.replace('"', '""'))
-                for kind, name in names
-            ]
-            if drops:
-                connection.executescript(";\n".join(drops))
+        with contextlib.closing(connection), _empty_database() as file:
+            connection.admin.load(file)
 
     def test_db_signature(self) -> tuple[Any, ...]:
         """What tells test databases apart."""
@@ -165,6 +157,16 @@ def _places(settings_dict: Mapping[str, Any]) -> set[object]:
         return {(node.host, node.port) for node in resolve(options).nodes()}
     path = options.embedded_path
     return set() if path is None else {os.path.realpath(path)}
+
+
+@contextlib.contextmanager
+def _empty_database() -> Iterator[str]:
+    """The path of a SQLite file without any content."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "empty.db")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM")
+        yield path
 
 
 def _backup(connection: pyrqlite.Connection) -> bytes:

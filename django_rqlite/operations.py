@@ -96,8 +96,11 @@ class DatabaseOperations(SQLiteOperations):
         columns = sum(len(getattr(field, "fields", None) or [field]) for field in fields)
         if not columns:
             return len(objs)
+        most = self.connection.features.max_query_params // columns
+        if columns == 1:  # keys of rows that are there
+            return most
         row = len("%s, ") * columns + len("(), ")
-        return min(self.connection.features.max_query_params // columns, _TEXT_LENGTH // row)
+        return min(most, _TEXT_LENGTH // row)
 
     def force_group_by(self) -> list[str]:
         return []

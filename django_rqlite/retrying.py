@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 import tenacity
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -62,38 +62,58 @@ def retry_on_conflict(
             with transaction.atomic(using=using, durable=True):
                 return function(*args, **kwargs)
 
-        requests = [value for value in args if isinstance(value, HttpRequest)]
-        return until_committed(attempt, requests, retry)
+        marks = [mark(value) for value in args if isinstance(value, HttpRequest)]
+        return until_committed(attempt, marks, retry)
 
     return transaction.non_atomic_requests(using)(run)
 
 
+class Mark(NamedTuple):
+    """A request, and how many messages for the user wait in it."""
+
+    request: HttpRequest
+    messages: int
+
+    def rewind(self) -> None:
+        """Take back what an attempt has left in the request: messages, and files that were read."""
+        request = self.request
+        if _queued(request) > self.messages:
+            del request._messages._queued_messages[self.messages :]
+        if hasattr(request, "_files"):
+            for _, files in request.FILES.lists():
+                for file in files:
+                    file.seek(0)
+
+
+def mark(request: HttpRequest) -> Mark:
+    """What the request is like now."""
+    return Mark(request, _queued(request))
+
+
 def until_committed(
     attempt: Callable[[], T],
-    requests: Sequence[HttpRequest] = (),
+    marks: Sequence[Mark] = (),
     retry: tenacity.Retrying | None = None,
+    *,
+    failed: SerializationError | None = None,
 ) -> T:
-    """Call `attempt` until it meets no conflict; every time the requests are as they were."""
-    marks = [(request, _queued(request)) for request in requests]
+    """Call `attempt` until it meets no conflict; every time the requests are as they were. `failed` is the conflict
+    of an attempt that somebody else has made."""
+    conflicts = [] if failed is None else [failed]
+
+    def attempt_or_fail() -> T:
+        if conflicts:
+            raise conflicts.pop()
+        return attempt()
 
     def rewind(state: tenacity.RetryCallState) -> None:
         if state.attempt_number > 1:
-            for request, count in marks:
-                _rewind(request, count)
+            for each in marks:
+                each.rewind()
 
-    return (retry or until_nobody_interferes()).copy(before=rewind)(attempt)
+    return (retry or until_nobody_interferes()).copy(before=rewind)(attempt_or_fail)
 
 
 def _queued(request: HttpRequest) -> int:
     """How many messages for the user wait in the request."""
     return len(getattr(getattr(request, "_messages", None), "_queued_messages", ()))
-
-
-def _rewind(request: HttpRequest, messages: int) -> None:
-    """Take back what an attempt has left in a request: messages, and files that were read."""
-    if _queued(request) > messages:
-        del request._messages._queued_messages[messages:]
-    if hasattr(request, "_files"):
-        for _, files in request.FILES.lists():
-            for file in files:
-                file.seek(0)

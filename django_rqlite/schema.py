@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
+from django.db import transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.backends.ddl_references import Statement
 from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SQLiteSchemaEditor
-from django.db.utils import NotSupportedError
+from django.db.backends.utils import strip_quotes
+from django.db.utils import IntegrityError
 
+from django_rqlite import rebuild
+from django_rqlite.rebuild import Filling, Trigger, Waiting
 from pyrqlite import DeterminismWarning
-
-_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
+from pyrqlite.sql.names import fold
+from pyrqlite.sql.tokens import quote_name
 
 
 class DatabaseSchemaEditor(SQLiteSchemaEditor):
     """SQLite's, which cannot switch foreign keys off.
 
-    Dropping a table that others refer to counts as many violations as there are rows referring to it, and
-    renaming another one to its name takes none of them back. Inserting the rows does. So where foreign keys are
-    enforced, the new table is made under its own name, and filled, once the old one is gone.
+    So a table is rebuilt under its own name: its rows wait elsewhere until the old table is gone and the new one is
+    there. No key, view or trigger of another table ever sees it renamed.
     """
 
     deferred_sql: list[Any]
-    _is_remaking = False
+    _filling: Filling | None = None
 
     def __enter__(self) -> DatabaseSchemaEditor:
         BaseDatabaseSchemaEditor.__enter__(self)
@@ -66,64 +69,83 @@ class DatabaseSchemaEditor(SQLiteSchemaEditor):
                 yield
 
     def create_model(self, model: Any) -> None:
-        """Create a table."""
-        with self._unwatched():
-            super().create_model(model)
+        """Create a table; that of a rebuild later, under its final name."""
+        if self._filling is None or model._meta.db_table != self._filling.new:
+            with self._unwatched():
+                super().create_model(model)
 
-    def _remake_table(self, model: Any, *args: Any, **kwargs: Any) -> None:
-        referring = self._referring_tables(model._meta.db_table)
-        for name, action in referring:
-            if action in _ACTIONS:
-                self._refuse_action(model._meta.db_table, name, action)
-        self._is_remaking = bool(referring)
-        with warnings.catch_warnings():
-            # The copy differs between nodes where the original does: that is not the rebuild's doing.
-            warnings.simplefilter("ignore", DeterminismWarning)
-            try:
-                super()._remake_table(model, *args, **kwargs)
-            finally:
-                self._is_remaking = False
+    def delete_model(self, model: Any, handle_autom2m: bool = True) -> None:
+        """Delete a table; not one whose rows would take those of others with them, or change them."""
+        if handle_autom2m and not self.collect_sql and self.connection.server.foreign_keys:
+            self._demand_nobody_follows(strip_quotes(model._meta.db_table))
+        super().delete_model(model, handle_autom2m)
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        """Run a statement, or keep the one that fills a rebuilt table."""
+        if self._filling is None or not self._filling.keeps(str(sql)):
+            super().execute(sql, params)
 
     def alter_db_table(self, model: Any, old_db_table: str, new_db_table: str) -> None:
-        """Rename a table; at the end of a rebuild make it anew instead."""
-        if not self._is_remaking:
+        """Rename a table; in a rebuild create it."""
+        if self._filling is None or old_db_table != self._filling.new:
             super().alter_db_table(model, old_db_table, new_db_table)
             return
-        self._is_remaking = False
-        fields = [field for field in model._meta.local_concrete_fields if not field.generated]
-        columns = ", ".join(self.quote_name(field.column) for field in fields)
-        old, new = self.quote_name(old_db_table), self.quote_name(new_db_table)
-        deferred, self.deferred_sql = self.deferred_sql, []
         model._meta.db_table = new_db_table
         try:
-            self.execute(*self.table_sql(model))
+            super().create_model(model)
         finally:
             model._meta.db_table = old_db_table
-            self.deferred_sql = deferred
-        self.execute(f"INSERT INTO {new} ({columns}) SELECT {columns} FROM {old}")
-        self.execute(self.sql_delete_table % {"table": old})
-        for sql in self.deferred_sql:
-            if isinstance(sql, Statement):
-                sql.rename_table_references(old_db_table, new_db_table)
 
-    def _referring_tables(self, table: str) -> list[tuple[str, str]]:
-        """The tables with a foreign key to this one, itself among them, and what they do when a row goes; none
-        where that does not matter."""
-        if self.collect_sql or not self.connection.server.foreign_keys:
-            return []
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT DISTINCT t.name, k.on_delete FROM sqlite_master t, pragma_foreign_key_list(t.name) k "
-                "WHERE t.type = 'table' AND k.\"table\" = %s COLLATE NOCASE",
-                [table],
-            )
-            return [(str(name), str(action)) for name, action in cursor.fetchall()]
+    def _remake_table(self, model: Any, *args: Any, **kwargs: Any) -> None:
+        if self.collect_sql:
+            super()._remake_table(model, *args, **kwargs)
+            return
+        table = strip_quotes(model._meta.db_table)
+        fields = model._meta.local_concrete_fields
+        columns = dict.fromkeys(field.column for field in fields if not field.generated)
+        own = Waiting(table, [*columns])
+        others, triggers = self._reached_from(table)
+        with transaction.atomic(using=self.connection.alias), warnings.catch_warnings():
+            # The copy differs between nodes where the original does: that is not the rebuild's doing.
+            warnings.simplefilter("ignore", DeterminismWarning)
+            if self.connection.server.foreign_keys:
+                self._run([rebuild.DEFER])
+            self._run(f"DROP TRIGGER {quote_name(trigger.name)}" for trigger in triggers)
+            self._run(chain.from_iterable(waiting.set_aside() for waiting in (own, *others)))
+            self._run(f"DELETE FROM {quote_name(other.table)}" for other in others)
+            self._filling = filling = Filling(own)
+            try:
+                with self._unwatched():
+                    super()._remake_table(model, *args, **kwargs)
+            finally:
+                self._filling = None
+            # This may fail for its rows, so nobody looks away.
+            self.execute(filling.statement)
+            self._run(own.removed())
+            self._run(chain.from_iterable(other.filled() for other in others))
+            # Those of the table itself are gone with it, as on SQLite.
+            self._run(trigger.sql for trigger in triggers if fold(trigger.table) != fold(table))
 
-    def _refuse_action(self, table: str, name: str, action: str) -> None:
+    def _demand_nobody_follows(self, table: str) -> None:
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {self.quote_name(name)})")
-            if cursor.fetchone()[0]:
-                raise NotSupportedError(
-                    f"the table {table!r} cannot be rebuilt: {name!r} refers to it with ON DELETE {action}, "
-                    "which would take effect on its rows"
-                )
+            for key in rebuild.of_others(table, rebuild.keys_with_actions(cursor)):
+                child, column = quote_name(key.child), quote_name(key.column)
+                cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {child} WHERE {column} IS NOT NULL)")
+                if cursor.fetchone()[0]:
+                    raise IntegrityError(
+                        f"the table {table!r} cannot be deleted: rows of {key.child!r} refer to it"
+                    )
+
+    def _run(self, statements: Iterable[str]) -> None:
+        with self._unwatched():
+            for sql in statements:
+                self.execute(sql, None)
+
+    def _reached_from(self, table: str) -> tuple[list[Waiting], list[Trigger]]:
+        """The other tables whose rows the deletion of this one's would reach, and the triggers of them all."""
+        if not self.connection.server.foreign_keys:
+            return [], []
+        with self.connection.cursor() as cursor:
+            names = rebuild.reached(table, rebuild.keys_with_actions(cursor))
+            others = [rebuild.waiting(cursor, name) for name in names]
+            return others, rebuild.triggers(cursor, [table, *names])

@@ -8,17 +8,26 @@ import django
 
 from django_rqlite.functions import is_available
 
-_OF_THE_MODULE = (
-    {"backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size"}
-    if django.VERSION < (6,)
-    else {
-        "backends.sqlite.test_features.FeaturesTests.test_max_query_params_respects_variable_limit",
-        "backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size_respects_variable_limit",
-        "backends.sqlite.tests.LastExecutedQueryTest.test_parameter_count_exceeds_variable_or_column_limit",
-        "backends.sqlite.test_creation.TestDbSignatureTests."
-        "test_setup_worker_connection_respects_test_database_name",
-    }
-)
+_OF_THE_MODULE = {
+    *(
+        {"backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size"}
+        if django.VERSION < (6, 1)
+        else {
+            "backends.base.test_operations.DatabaseOperationTests.test_bulk_batch_size_limited",
+            "backends.sqlite.tests.LastExecutedQueryTest.test_parameter_count_exceeds_variable_or_column_limit",
+            "backends.sqlite.test_creation.TestDbSignatureTests."
+            "test_setup_worker_connection_respects_test_database_name",
+        }
+    ),
+    *(
+        {
+            "backends.sqlite.test_features.FeaturesTests.test_max_query_params_respects_variable_limit",
+            "backends.sqlite.test_operations.SQLiteOperationsTests.test_bulk_batch_size_respects_variable_limit",
+        }
+        if django.VERSION >= (6,)
+        else ()
+    ),
+}
 _ALWAYS = {
     "SQLite stores values rounded to 15 significant digits.": {
         "model_fields.test_decimalfield.DecimalFieldTests.test_fetch_from_db_without_float_rounding",
@@ -80,6 +89,11 @@ _NEEDED = {
         "backends.sqlite.tests.Tests.test_regexp_function",
         "model_fields.test_jsonfield.TestQuerying.test_key_iregex",
         "model_fields.test_jsonfield.TestQuerying.test_key_regex",
+        *(
+            {"expressions.tests.BasicExpressionsTests.test_lookups_subquery"}
+            if django.VERSION >= (6,)
+            else ()
+        ),
         *(
             f"lookup.tests.LookupTests.test_regex{end}"
             for end in ("", "_backreferencing", "_non_ascii", "_non_string", "_null")

@@ -48,7 +48,8 @@ _TIMES = {
     "minute": "strftime('%%H:%%M:00',{x})",
     "second": "strftime('%%H:%%M:%%S',{x})",
 }
-_FRACTION = "substr(substr({v},{start})||'000000',1,6)"
+# Microseconds, from the point on; digits alone count, so that an offset behind them ('+02:00') does not.
+_FRACTION = "CAST(CAST('0'||substr({v},{point}) AS REAL)*1000000+0.0001 AS INTEGER)"
 
 
 class Zones(NamedTuple):
@@ -64,14 +65,14 @@ AS_STORED = Zones(None, None)
 def extract(kind: str, sql: str, params: tuple[object, ...], zones: Zones) -> Sql:
     """A part of a date or date and time, as an integer."""
     if kind == "microsecond":
-        return _over(sql, params, f"CAST({_fraction(21)} AS INTEGER)")
+        return _over(sql, params, _fraction(20))
     return _localized(sql, params, _known(_PARTS, kind), zones)
 
 
 def extract_of_time(kind: str, sql: str, params: tuple[object, ...]) -> Sql:
     """A part of a time of day."""
     if kind == "microsecond":
-        return _over(sql, params, f"CAST({_fraction(10)} AS INTEGER)")
+        return _over(sql, params, _fraction(9))
     return _localized(sql, params, _known(_PARTS, kind), AS_STORED)
 
 
@@ -101,7 +102,7 @@ def cast_to_date(sql: str, params: tuple[object, ...], zones: Zones) -> Sql:
 
 def cast_to_time(sql: str, params: tuple[object, ...], zones: Zones) -> Sql:
     """The time of day of a date and time, with its microseconds where there are any."""
-    fraction = f"coalesce('.'||nullif({_fraction(21)},'000000'),'')"
+    fraction = f"coalesce('.'||nullif(substr('00000'||{_fraction(20)},-6),'000000'),'')"
     return _localized(sql, params, f"({_TIMES['second']}||{fraction})", zones)
 
 
@@ -111,9 +112,9 @@ def _known(table: dict[str, str], kind: str) -> str:
     return table[kind]
 
 
-def _fraction(start: int) -> str:
-    """The six digits behind the point, which stands before the place `start`."""
-    return _FRACTION.format(v=_VALUE, start=start)
+def _fraction(point: int) -> str:
+    """The microseconds of a value whose point stands at this place."""
+    return _FRACTION.format(v=_VALUE, point=point)
 
 
 def _over(sql: str, params: tuple[object, ...], body: str) -> Sql:
@@ -168,21 +169,21 @@ def _modifier(seconds: str) -> str:
 # Differences and durations.
 
 
-def _microseconds(value: str, start: int, before: str = "") -> str:
-    """Microseconds since 1970 of a text with its fraction behind the place `start`."""
-    fraction = _FRACTION.format(v=value, start=start)
-    seconds = f"strftime('%%s',{before}substr({value},1,{start - 2}))"
-    return f"({seconds}*1000000+CAST({fraction} AS INTEGER))"
+def _microseconds(value: str, point: int, before: str = "") -> str:
+    """Microseconds since 1970 of a text with its point at this place."""
+    fraction = _FRACTION.format(v=value, point=point)
+    seconds = f"strftime('%%s',{before}substr({value},1,{point - 1}))"
+    return f"({seconds}*1000000+{fraction})"
 
 
 def difference(lhs: Sql, rhs: Sql, of_times: bool) -> Sql:
     """Microseconds from `rhs` to `lhs`: both times of day, or both dates or dates and times."""
-    start, before = (10, "'1970-01-01 '||") if of_times else (21, "")
+    point, before = (9, "'1970-01-01 '||") if of_times else (20, "")
     (left, left_params), (right, right_params) = lhs, rhs
     if len(left) + len(right) < 200:
-        text = f"({_microseconds(left, start, before)}-{_microseconds(right, start, before)})"
+        text = f"({_microseconds(left, point, before)}-{_microseconds(right, point, before)})"
         return text, (*left_params * 2, *right_params * 2)
-    left_sql, right_sql = _microseconds("_lhs", start, before), _microseconds("_rhs", start, before)
+    left_sql, right_sql = _microseconds("_lhs", point, before), _microseconds("_rhs", point, before)
     text = f"(SELECT {left_sql}-{right_sql} FROM (SELECT {left} AS _lhs,{right} AS _rhs))"
     return text, (*left_params, *right_params)
 
@@ -206,7 +207,7 @@ def combine_durations(connector: str, lhs: str, rhs: str) -> str:
         f"SELECT {both_are_numbers} AS _plain,_lhs{connector}_rhs AS _number,{moment} AS _moment,"
         f"CAST(round({duration}) AS INTEGER) AS _by FROM {source}"
     )
-    total = f"(CAST({_FRACTION.format(v='_moment', start=21)} AS INTEGER){connector}_by)"
+    total = f"({_FRACTION.format(v='_moment', point=20)}{connector}_by)"
     fraction = f"(({total}%%1000000+1000000)%%1000000)"
     of_day = f"((_by%%{_DAY}+{_DAY})%%{_DAY})"
     days = f"((_by-{of_day})/{_DAY})"

@@ -174,7 +174,7 @@ def acquire(options: Options, *, for_loop: bool = False) -> Cluster:
 
 
 def release(options: Options, cluster: Cluster) -> None:
-    """Give back what `acquire` gave; the last one closes the sockets."""
+    """Give back what `acquire` gave; the last one closes the sockets, or the file."""
     _clusters.release(options.shared_by(), cluster, Cluster.close)
 
 

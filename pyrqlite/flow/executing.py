@@ -38,6 +38,10 @@ def execute(
     log = open_log(session)
     if log is not None:
         return (yield from execute_in(session, log, statement, parameters, options))
+    if kind is StatementKind.PRAGMA and pragma_kind(statement) is PragmaKind.TRANSACTION:
+        raise ProgrammingError(
+            f"PRAGMA {pragma_name(statement)} is for a transaction, and none is open: begin one first"
+        )
     if statement.returning is not None and session.options.exactly_once and not options.queue:
         return (yield from _seen_and_committed(session, statement, parameters, options))
     if kind is StatementKind.WRITE:

@@ -36,7 +36,7 @@ from pyrqlite.flow.steps import Flow
 from pyrqlite.flow.writing import all_results, counts, many_items, returned
 from pyrqlite.sql.parameters import Parameters
 from pyrqlite.sql.plan import query_of_create
-from pyrqlite.sql.pragma import PragmaKind, looks_at_rows, pragma_kind
+from pyrqlite.sql.pragma import PragmaKind, pragma_kind, sees_writes
 from pyrqlite.sql.reads import FactKind, ReadVerdict, judge_read, text_reason
 from pyrqlite.sql.schema import Schema
 from pyrqlite.sql.statement import Statement, StatementKind, parse, remembered
@@ -360,9 +360,9 @@ def _read_about(
     session: Session, log: Log, prepared: Prepared, options: CallOptions
 ) -> Flow[Outcome]:
     """PRAGMA and EXPLAIN: behind the transaction's own DDL where there is any, and behind its writes where they
-    look at rows; no fact."""
+    see those; no fact."""
     query = _query(prepared)
-    if not log.changes_schema and not (log.writes and looks_at_rows(prepared.statement)):
+    if not log.changes_schema and not (log.writes and sees_writes(prepared.statement)):
         return (yield from read_plain(session, query, options))
     results = yield from _speculate_behind(
         session, log, [item(prepared.statement.text, prepared.values)]
@@ -495,9 +495,14 @@ def _speculate_behind(
         )
     place = 0
     for run in runs:
-        count = len(run.replayed())
-        compare_run(log, run, results[place : place + count])
-        place += count
+        theirs = results[place : place + len(run.replayed())]
+        if run.is_packed and not run.holds(theirs):
+            # The writes themselves tell whether that is a conflict.
+            log.packs = False
+            return (yield from _speculate_behind(session, log, items, statement, check=check))
+        if not run.is_packed:
+            compare_run(log, run, theirs)
+        place += len(theirs)
     own = results[place:]
     if check:
         _check_own(session, log, own, statement)
@@ -511,9 +516,9 @@ def _speculate_behind(
 def _runs(session: Session, log: Log) -> list[Run]:
     """How the writes are run again; one by one where json_each, which packs them, is a table of the user's."""
     schema = session.cluster.schema.schema
-    if schema is not None and compares_bags(schema):
+    if log.packs and schema is not None and compares_bags(schema):
         return log.runs
-    return [Run([entry], None) for entry in log.writes]
+    return [Run([entry]) for entry in log.writes]
 
 
 def _check_own(

@@ -12,6 +12,7 @@ class PragmaKind(enum.Enum):
 
     READ = "read"
     WRITE = "write"  # changes the database file, the same on every node
+    TRANSACTION = "transaction"  # holds until the end of the transaction, by SQLite's own care
     CONNECTION_STATE = "connection state"  # changes one of the server's connections, and is lost
 
 
@@ -20,11 +21,14 @@ _READ_WITH_ARGUMENT = frozenset(
     {"foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo", "integrity_check",
      "quick_check", "table_info", "table_list", "table_xinfo"}
 )  # fmt: skip
-_LOOKING_AT_ROWS = frozenset({"foreign_key_check", "integrity_check", "quick_check"})
+_OF_TRANSACTION = frozenset({"defer_foreign_keys"})
+_SEEING_WRITES = (
+    frozenset({"foreign_key_check", "integrity_check", "quick_check"}) | _OF_TRANSACTION
+)
 _WRITE_WITH_ARGUMENT = frozenset({"application_id", "user_version"})
 _WRITE = frozenset({"optimize", "incremental_vacuum"})
-# Settings of the file, or by rqlited's flags: all of a server's connections have the same.
-_SHARED = frozenset({"foreign_keys", "journal_mode"})
+# Settings of the file, by rqlited's flags, or by SQLite: all of a server's connections have the same.
+_SHARED = frozenset({"foreign_keys", "journal_mode", "legacy_alter_table"})
 _WORDS = {"on": "1", "yes": "1", "true": "1", "off": "0", "no": "0", "false": "0"}
 _STATE_WITHOUT_ARGUMENT = frozenset({"shrink_memory", "wal_checkpoint"})
 
@@ -43,6 +47,8 @@ def pragma_kind(statement: Statement) -> PragmaKind:
     has_argument = any(token.text in ("=", "(") for token in statement.tokens)
     if name in _WRITE or (has_argument and name in _WRITE_WITH_ARGUMENT):
         return PragmaKind.WRITE
+    if has_argument and name in _OF_TRANSACTION:
+        return PragmaKind.TRANSACTION
     if has_argument and name not in _READ_WITH_ARGUMENT:
         return PragmaKind.CONNECTION_STATE
     if name in _STATE_WITHOUT_ARGUMENT:
@@ -64,9 +70,9 @@ def wished(statement: Statement) -> str | None:
     return _WORDS.get(value, value)
 
 
-def looks_at_rows(statement: Statement) -> bool:
-    """Whether this is a PRAGMA whose answer depends on what the tables hold."""
-    return statement.verb == "PRAGMA" and pragma_name(statement) in _LOOKING_AT_ROWS
+def sees_writes(statement: Statement) -> bool:
+    """Whether this is a PRAGMA whose answer depends on what the transaction has done."""
+    return statement.verb == "PRAGMA" and pragma_name(statement) in _SEEING_WRITES
 
 
 def advice(name: str) -> str:

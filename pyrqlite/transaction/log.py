@@ -264,8 +264,8 @@ class Judged(NamedTuple):
 
 @dataclass
 class Log:
-    """An open transaction: its `entries`, the `writes` among them, how to run these again, and whether one of them
-    is DDL.
+    """An open transaction: its `entries`, the `writes` among them, the `runs` in which these are run again (unless
+    `packs` is false), and whether one of them is DDL.
 
     `explicit` says that BEGIN (or the savepoint `outermost`) has opened it; `failed` that only a rollback can
     follow; `dropped` that it was rolled back, which a statement that runs meanwhile has to notice. `undone` are
@@ -278,6 +278,7 @@ class Log:
     entries: list[Entry] = field(default_factory=list)
     writes: list[WriteEntry] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    packs: bool = True
     changes_schema: bool = False
     marks: list[tuple[str, int]] = field(default_factory=list)
     undone: list[list[Entry]] = field(default_factory=list)
@@ -302,8 +303,7 @@ class Log:
         self.entries.append(entry)
         if isinstance(entry, WriteEntry):
             self.writes.append(entry)
-            if not (self.runs and self.runs[-1].takes(entry)):
-                self.runs.append(replay.begin(entry))
+            replay.add(self.runs, entry)
             if entry.changes_schema:
                 self.changes_schema, self.schema = True, None
 

@@ -16,19 +16,16 @@ from django.core.management.color import no_style
 from django.db import NotSupportedError, OperationalError, connection, connections, models
 from django.db.models import Max, StdDev
 from django.db.models.functions import MD5, ExtractHour, Sqrt, TruncDate
-from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.utils import timezone
 
 import pyrqlite
 from django_rqlite.base import DatabaseWrapper
 from django_rqlite.client import DatabaseClient
-from django_rqlite.middleware import RetryOnConflict
 from django_rqlite.settings import connection_parameters
 from tests.django.conftest import make_tables, use
 from tests.django.shop.models import Customer, Order
 from tests.django.test_transactions import in_a_thread
-from tests.servers import RunningServer
 
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("NAME", "HOST", "PORT", "USER", "PASSWORD"), ""),
@@ -138,12 +135,15 @@ class TestTestDatabases:
         monkeypatch.undo()
         other.close()
 
-    def test_server_is_emptied(self, server: RunningServer) -> None:
-        with closing(pyrqlite.connect(server.url, autocommit=True)) as raw:
+    def test_server_is_emptied(self, url: str) -> None:
+        with closing(pyrqlite.connect(url, autocommit=True)) as raw:
             raw.execute('CREATE TABLE "a ""b" (x PRIMARY KEY)')
             raw.execute('CREATE VIEW v AS SELECT * FROM "a ""b"')
-            raw.execute('CREATE TABLE c (x REFERENCES "a ""b")')
-            connections["other"].creation._drop_everything(server.url)
+            raw.execute(
+                'CREATE TABLE c (x UNIQUE REFERENCES "a ""b", y REFERENCES d (x) ON DELETE CASCADE)'
+            )
+            raw.execute("CREATE TABLE d (x UNIQUE, y REFERENCES c (x) ON DELETE CASCADE)")
+            connections["other"].creation._drop_everything(url)
             assert raw.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
@@ -202,6 +202,11 @@ class TestConnections:
         assert not Order.objects.exists()
         assert Customer.objects.create(name="ann").pk == 1
 
+    def test_keys_go_in_one_query(self) -> None:
+        key, name = (Customer._meta.get_field(field) for field in ("id", "name"))
+        assert connection.ops.bulk_batch_size([key], range(40_000)) == 32_766
+        assert connection.ops.bulk_batch_size([key, name], range(40_000)) < 2000
+
     def test_inspectdb(self) -> None:
         out = io.StringIO()
         call_command("inspectdb", stdout=out)
@@ -247,43 +252,6 @@ class TestFunctions:
             query.get()
         with pytest.raises(NotSupportedError, match=r"REGEXP.*-extensions-path"):
             Customer.objects.filter(name__regex="^a.n").count()
-
-
-@pytest.mark.usefixtures("shop")
-class TestMiddleware:
-    @pytest.fixture(autouse=True)
-    def _atomic(self, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
-        Customer.objects.create(name="ann", balance=100)
-
-    def test_runs_a_view_again(self) -> None:
-        attempts: list[str] = []
-
-        def view(request: HttpRequest) -> HttpResponse:
-            ann = Customer.objects.get()
-            attempts.append(request.FILES["file"].read().decode())
-            if len(attempts) == 1:
-                in_a_thread(lambda: Customer.objects.update(balance=50))
-            ann.balance -= 1
-            ann.save()
-            return HttpResponse(str(ann.balance).encode())
-
-        middleware = RetryOnConflict(lambda request: HttpResponse())
-        upload = io.BytesIO(b"text")
-        upload.name = "file.txt"
-        request = RequestFactory().post("/", {"file": upload})
-        response = middleware.process_view(request, view, (), {})
-        assert response is not None
-        assert (response.content, attempts) == (b"49", ["text", "text"])
-
-    def test_leaves_other_views_alone(self) -> None:
-        from django.db.transaction import non_atomic_requests
-
-        middleware = RetryOnConflict(lambda request: HttpResponse(b"other"))
-        request = RequestFactory().get("/")
-        view = non_atomic_requests(lambda request: HttpResponse())
-        assert middleware.process_view(request, view, (), {}) is None
-        assert middleware(request).content == b"other"
 
 
 def test_memory_is_shared_by_threads_and_outlives_connections() -> None:

@@ -169,6 +169,21 @@ def test_null_gives_null(ask: Asker) -> None:
     assert [ask.value(*text) for text in texts] == [None] * len(texts)
 
 
+@pytest.mark.parametrize("offset", ["+00:00", "+02:00", "-05:30"])
+def test_offset_that_others_have_written_is_ignored(ask: Asker, offset: str) -> None:
+    for moment in ("2024-01-05 03:04:05", "2024-01-05 03:04:05.000250", "2024-01-05 03:04:05.5"):
+        value = moment + offset
+        for part in ("hour", "microsecond"):
+            expected = python._sqlite_datetime_extract(part, value)
+            assert ask.value(*temporal.extract(part, "%s", (value,), AS_STORED)) == expected
+        expected = python._sqlite_datetime_cast_time(value, None, None)
+        assert ask.value(*temporal.cast_to_time("%s", (value,), AS_STORED)) == expected
+        sql = temporal.difference(
+            ("%s", (value,)), ("%s", ("2024-01-05 03:04:05",)), of_times=False
+        )
+        assert ask.value(*sql) == python._sqlite_timestamp_diff(value, "2024-01-05 03:04:05")
+
+
 def test_what_is_no_date_gives_null(ask: Asker) -> None:
     for value in ("", "abc", "2000-13-01 00:00:00"):
         assert ask.value(*temporal.truncate("day", "%s", (value,), AS_STORED)) is None

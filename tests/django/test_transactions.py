@@ -109,6 +109,19 @@ class TestAtomic:
             raise ZeroDivisionError
         assert connection.introspection.table_names() == before
 
+    def test_begin_of_ones_own_has_no_atomic_inside(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN EXCLUSIVE")
+            Customer.objects.create(name="ann")
+            with (
+                pytest.raises(OperationalError, match="within a transaction"),
+                transaction.atomic(),
+            ):
+                pass
+            assert in_a_thread(names) == []
+            cursor.execute("COMMIT")
+        assert in_a_thread(names) == ["ann"]
+
     def test_deferred_foreign_key_fails_at_the_commit(self) -> None:
         with pytest.raises(IntegrityError, match="FOREIGN KEY"), transaction.atomic():
             Order.objects.create(customer_id=7, at=timezone.now())

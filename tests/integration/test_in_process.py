@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyrqlite
+from pyrqlite.transports.embedded import EmbeddedTransport
 from tests.integration.conftest import Connect
 
 
@@ -64,6 +65,36 @@ def test_file_is_shared_by_the_connections_of_a_process(
     ):
         other.execute("INSERT INTO t VALUES (1)")
     assert first.execute("SELECT count(*) FROM t").fetchone() == (4,)
+
+
+def test_file_is_opened_while_another_thread_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = f"file:{tmp_path / 'kept'}"
+    last = pyrqlite.connect(target)
+    is_opening = threading.Event()
+    failed: list[Exception] = []
+
+    def open_again() -> None:
+        is_opening.set()
+        try:
+            pyrqlite.connect(target).close()
+        except pyrqlite.Error as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=open_again)
+    close = EmbeddedTransport.close
+
+    def close_slowly(transport: EmbeddedTransport) -> None:
+        if not is_opening.is_set():
+            thread.start()
+            is_opening.wait(20)
+        close(transport)
+
+    monkeypatch.setattr(EmbeddedTransport, "close", close_slowly)
+    last.close()
+    thread.join()
+    assert failed == []
 
 
 def test_file_of_another_process(connect: Connect, tmp_path: Path) -> None:

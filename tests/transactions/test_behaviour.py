@@ -494,6 +494,30 @@ class TestForeignKeys:
         one.execute("INSERT INTO t VALUES (2, 0, '')")
         assert query(one, "PRAGMA foreign_key_check") == []
 
+    def test_all_are_deferred_for_a_transaction(self, enforcing: str) -> None:
+        with pyrqlite.connect(enforcing, autocommit=False) as one:
+            one.executescript(
+                "CREATE TABLE p (id INTEGER PRIMARY KEY);"
+                "CREATE TABLE c (p INTEGER REFERENCES p ON DELETE RESTRICT);"
+                "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);"
+            )
+            with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+                one.execute("DELETE FROM p")
+            one.execute("PRAGMA defer_foreign_keys = ON")
+            assert query(one, "PRAGMA defer_foreign_keys") == [(1,)]
+            one.execute("DELETE FROM p")
+            one.execute("INSERT INTO p VALUES (1)")
+            one.commit()
+            with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+                one.execute("DELETE FROM p")
+            one.rollback()
+            one.execute("PRAGMA defer_foreign_keys(1)")
+            one.execute("DELETE FROM p")
+            with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+                one.commit()
+            one.executescript("PRAGMA defer_foreign_keys = 1; DELETE FROM p; DELETE FROM c")
+            assert query(one, "SELECT count(*) FROM p") == [(0,)]
+
     def test_deferred_ones_fail_at_the_commit(self, enforcing: str) -> None:
         with pyrqlite.connect(enforcing, autocommit=False) as one:
             one.execute("CREATE TABLE p (id INTEGER PRIMARY KEY)")

@@ -282,12 +282,19 @@ def test_a_setting_may_be_asked_for_that_is_so_already(behind: str, one: Connect
         one.execute(behind)
     for sql in ("PRAGMA journal_mode=WAL", "pragma main.journal_mode = 'wal'"):
         assert one.execute(sql).fetchall() == [("wal",)]
-    for sql in ("PRAGMA foreign_keys=OFF", "PRAGMA Foreign_Keys(0)", 'PRAGMA foreign_keys = "no"'):
+    for sql in (
+        "PRAGMA foreign_keys=OFF",
+        "PRAGMA Foreign_Keys(0)",
+        'PRAGMA foreign_keys = "no"',
+        "PRAGMA legacy_alter_table = OFF;",
+    ):
         assert one.execute(sql).description is None
     for sql in (
         "PRAGMA foreign_keys=ON",
         "PRAGMA foreign_keys=",
         "PRAGMA foreign_keys(1)",
+        "PRAGMA foreign_keys='perhaps'",
+        "PRAGMA legacy_alter_table=ON",
         "PRAGMA journal_mode=delete",
         "PRAGMA synchronous=0",
     ):

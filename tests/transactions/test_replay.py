@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from pyrqlite import Connection, IntegrityError, SerializationError
@@ -31,6 +33,75 @@ def test_requests_do_not_grow_by_a_statement_each(one: Connection) -> None:
     (request,) = [asked for asked in carried.requests if asked.target.startswith("/db/request")]
     assert request.body is not None
     assert request.body.count(b"INSERT INTO t") == 2
+
+
+def statements_of(connection: Connection, sql: str) -> int:
+    """How many INSERTs and UPDATEs a statement takes along, its own among them."""
+    carried = counting(connection)
+    query(connection, sql)
+    (request,) = [asked for asked in carried.requests if asked.target.startswith("/db/request")]
+    assert request.body is not None
+    return request.body.count(b"INSERT INTO") + request.body.count(b"UPDATE ")
+
+
+def test_rows_with_keys_of_their_own_need_not_follow_each_other(
+    one: Connection, other: Connection
+) -> None:
+    for number in range(1, 21):
+        one.execute("INSERT INTO t VALUES (?, ?, ?)", (number * 10 % 21, number, "x"))
+        one.execute("INSERT INTO k VALUES (?, ?)", (f"key {number}", number))
+    assert statements_of(one, "SELECT 1 FROM t") == 2
+    assert query(one, "SELECT sum(id), sum(a), count(*) FROM t") == [(210, 210, 20)]
+    assert query(one, "SELECT sum(value) FROM k") == [(210,)]
+    one.commit()
+    assert query(other, "SELECT id FROM t WHERE a = 3") == [(9,)]
+
+
+def test_tables_that_are_filled_in_turn(one: Connection, other: Connection) -> None:
+    other.execute("CREATE TABLE of_t (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t)")
+    for number in range(1, 21):
+        one.execute("UPDATE u SET n = 1 WHERE id = ?", (number,))
+        one.execute("INSERT INTO u(id, name) VALUES (?, ?)", (number, f"n{number}"))
+        one.execute("INSERT INTO t(a) VALUES (?)", (number,))
+        one.execute("INSERT INTO of_t(t) VALUES (?)", (number,))
+    assert statements_of(one, "SELECT 1 FROM t") == 3
+    joined = "SELECT u.name, t.id, of_t.id FROM u JOIN t ON t.a = u.id JOIN of_t ON of_t.t = t.id"
+    expected = [(f"n{number}", number, number) for number in range(1, 21)]
+    assert query(one, f"{joined} ORDER BY 2") == expected
+    one.commit()
+    assert query(other, f"{joined} ORDER BY 2") == expected
+
+
+def test_row_never_comes_before_what_it_refers_to(one: Connection, other: Connection) -> None:
+    other.execute("CREATE TABLE of_u (id INTEGER PRIMARY KEY, u INTEGER REFERENCES u)")
+    one.execute("INSERT INTO of_u(u) VALUES (?)", (None,))
+    for number in range(1, 9):
+        one.execute("INSERT INTO u(id) VALUES (?)", (number,))
+        one.execute("INSERT INTO of_u(u) VALUES (?)", (number,))
+    assert statements_of(one, "SELECT 1 FROM t") == 3
+    assert query(one, "SELECT sum(u) FROM of_u") == [(36,)]
+    one.rollback()
+
+
+def test_write_that_did_nothing_is_an_early_conflict_at_once_and_a_late_one_later(
+    one: Connection, other: Connection
+) -> None:
+    one.execute("UPDATE t SET a = 1 WHERE id = 1")
+    one.execute("INSERT INTO u(id) VALUES (1)")
+    other.execute("INSERT INTO t(id) VALUES (1)")
+    assert query(one, "SELECT id FROM u") == [(1,)]
+    with pytest.raises(SerializationError, match="UPDATE t SET a = 1"):
+        one.commit()
+    assert query(other, "SELECT id FROM u") == []
+
+
+def test_rows_that_cannot_go_together_go_one_by_one(one: Connection) -> None:
+    insert(one, 8)
+    with mock.patch("pyrqlite.transaction.replay.Run.holds", return_value=False):
+        assert query(one, "SELECT count(*) FROM t") == [(8,)]
+    insert(one, 8)
+    assert query(one, "SELECT count(*) FROM t") == [(16,)]
+    one.commit()
 
 
 def test_values_of_every_kind(one: Connection, other: Connection) -> None:

@@ -503,6 +503,7 @@ class TestScripts:
         "DETACH x",
         "PRAGMA synchronous = OFF",
         "PRAGMA main.locking_mode(exclusive)",
+        "PRAGMA recursive_triggers = ON",
         "PRAGMA wal_checkpoint",
         "PRAGMA case_sensitive_like = 1",
         "PRAGMA query_only = 0",
@@ -550,3 +551,11 @@ def test_one_statement_at_a_time(sql: str) -> None:
     made = started()
     with pytest.raises(ProgrammingError, match="one statement"):
         Nodes().play(execute(made, sql, None, options_of(made)))
+
+
+def test_pragma_of_a_transaction_needs_one() -> None:
+    made = started()
+    nodes = Nodes()
+    with pytest.raises(ProgrammingError, match="begin one first"):
+        nodes.play(execute(made, "PRAGMA defer_foreign_keys = ON", None, options_of(made)))
+    assert nodes.sent == []
