@@ -31,7 +31,7 @@ def execute(
     kind = statement.kind
     if kind is StatementKind.CONTROL:
         return (yield from control(session, statement))
-    value = wished(statement)
+    value = wished(statement) if kind is StatementKind.PRAGMA else None
     if value is not None:
         return (yield from _as_it_is(session, statement, value, options))
     refuse(statement)

@@ -57,14 +57,14 @@ def pragma_kind(statement: Statement) -> PragmaKind:
 
 
 def wished(statement: Statement) -> str | None:
-    """The value, as the PRAGMA shows it, that a setting of all connections shall have; None for other statements.
+    """The value, as the PRAGMA shows it, that a setting of all connections shall have; None for other PRAGMAs.
 
     There is nothing to do where it has that value already.
     """
     name = pragma_name(statement)
     texts = [token.text for token in statement.tokens]
     place = next((index for index, text in enumerate(texts) if text in ("=", "(")), None)
-    if statement.verb != "PRAGMA" or name not in _SHARED or place is None:
+    if name not in _SHARED or place is None:
         return None
     value = statement.tokens[place + 1].name.lower() if place + 1 < len(texts) else ""
     return _WORDS.get(value, value)

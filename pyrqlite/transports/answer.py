@@ -11,17 +11,15 @@ from pyrqlite.transports.arriving import Answer, Arriving, BadAnswer
 if TYPE_CHECKING:
     import socket
 
-_PIECE = 65536
 
-
-def read_answer(sock: socket.socket, method: str) -> Answer:
-    """The answer to a request that was just sent; OSError or BadAnswer where none comes, or half of one."""
+def read_answer(sock: socket.socket, method: str, piece: bytes) -> Answer:
+    """The answer that begins with this piece; OSError or BadAnswer where only half of one comes."""
     arriving = Arriving(method)
     while True:
-        piece = sock.recv(_PIECE)
         answer = arriving.feed(piece) if piece else arriving.end()
         if answer is not None:
             return answer
+        piece = sock.recv(PIECE)
 
 
 def take_answer(sock: socket.socket, download: Download) -> Answer:

@@ -8,7 +8,7 @@ take half an answer for a whole one, or the rest of it for the next.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyrqlite.flow.steps import Headers
@@ -21,8 +21,15 @@ _SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _SWITCHED = 101
 _WITHOUT_BODY = (204, 304)
-# Statuses of which the head is not plain.
-_SPECIAL = (b"0", b"1", b"204", b"304")
+_OTHER_LINES = rb"(?:(?!content-length|transfer-encoding|connection|[ \t])[^\r\n]+\r\n)*"
+_PLAIN = re.compile(
+    rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [^\r\n]*)?\r\n"
+    + _OTHER_LINES
+    + rb"content-length:[ \t]*([0-9]{1,18})[ \t]*\r\n"
+    + _OTHER_LINES
+    + rb"\r\n",
+    re.IGNORECASE,
+)
 
 
 class BadAnswer(Exception):
@@ -39,12 +46,12 @@ class Answer(NamedTuple):
 
 
 class Head:
-    """The lines of a response's head, read only when a header is asked for."""
+    """A response's head, read only when a header is asked for."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_text",)
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
+    def __init__(self, text: bytes) -> None:
+        self._text = text
 
     def get(self, name: str, default: str, /) -> str:
         """The header's first value, or the default."""
@@ -59,7 +66,7 @@ class Head:
 
     def _values(self, name: str) -> Iterator[str]:
         wanted = name.encode()
-        for line in self._lines:
+        for line in self._text.split(b"\r\n"):
             found, colon, value = line.partition(b":")
             if colon and found.strip().lower() == wanted:
                 yield value.strip().decode("latin-1")
@@ -83,7 +90,7 @@ class Arriving:
     def feed(self, data: bytes) -> Answer | None:
         """The answer, once it is whole; BadAnswer."""
         if not self._buffer and self._head is None:
-            answer = self._whole(data)
+            answer = in_one_piece(data, self._method)
             if answer is not None:
                 return answer
         self._buffer += data
@@ -103,17 +110,6 @@ class Arriving:
             raise BadAnswer("the node closed the connection before its answer was whole")
         self._reusable = False
         return self._answer(bytes(self._buffer))
-
-    def _whole(self, data: bytes) -> Answer | None:
-        """The answer, where it came in one piece and says its length, as most do."""
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or self._method == "HEAD":
-            return None
-        head = data[: end + 2]
-        length = plain_length(head)
-        if length is None or len(data) != end + 4 + length:
-            return None
-        return Answer(int(head[9:12]), Head(head.split(b"\r\n")), data[end + 4 :], True)
 
     def _answer(self, body: bytes) -> Answer:
         assert self._head is not None
@@ -142,7 +138,7 @@ class Arriving:
                 return True
 
     def _begin(self, head: bytes, keeps: bool) -> None:
-        self._head = found = Head(_FOLD.sub(b" ", head).split(b"\r\n"))
+        self._head = found = Head(_FOLD.sub(b" ", head))
         connection = found.get("connection", "").lower()
         self._reusable = "close" not in connection and (keeps or "keep-alive" in connection)
         length, coding = found.only("content-length"), found.only("transfer-encoding").lower()
@@ -188,27 +184,17 @@ class Arriving:
             del buffer[:at]
 
 
+def in_one_piece(data: bytes, method: str) -> Answer | None:
+    """The answer, where it came in one piece and says its length in the plainest way, as most do."""
+    plain = _PLAIN.match(data)
+    if plain is None or method == "HEAD":
+        return None
+    status, end = int(plain[1]), plain.end()
+    if status in _WITHOUT_BODY or len(data) != end + int(plain[2]):
+        return None
+    return Answer(status, Head(data[:end]), data[end:], True)
+
+
 def _copied(buffer: bytearray, start: int, end: int) -> bytes:
     with memoryview(buffer) as whole, whole[start:end] as part:
         return bytes(part)
-
-
-def plain_length(head: bytes) -> int | None:
-    """How long the body is; None where that is not said in the plainest way."""
-    lowered = head.lower()
-    start = lowered.find(b"\r\ncontent-length:")
-    if (
-        start < 0
-        or not head.startswith(b"HTTP/1.1 ")
-        or not head[9:12].isdigit()
-        or head[12:13] not in b" \r"
-        or head.startswith(_SPECIAL, 9)
-        or b"\r\ntransfer-encoding" in lowered
-        or b"\r\nconnection" in lowered
-        or b"\r\n " in head
-        or b"\r\n\t" in head
-        or lowered.find(b"\r\ncontent-length", start + 2) > 0
-    ):
-        return None
-    digits = lowered[start + 17 : lowered.find(b"\r\n", start + 2)].strip()
-    return int(digits) if len(digits) < 19 and digits.isdigit() else None

@@ -97,7 +97,7 @@ class CurlTransport:
         status = curl.getinfo(pycurl.RESPONSE_CODE)
         if not self._idle.put((node, request.repeatable), curl):
             curl.close()
-        return Response(status, Head(head), body.getvalue(), node)
+        return Response(status, Head(b"\r\n".join(head)), body.getvalue(), node)
 
     def _taken(self, node: Node, repeatable: bool) -> pycurl.Curl | None:
         """An idle handle whose socket the node has not closed meanwhile: curl itself looks only at times."""
@@ -212,7 +212,7 @@ class _Sink:
     def _begin(self) -> bool:
         status = [line for line in self._head if line.startswith(b"HTTP/")][-1].split()[1]
         if status == b"200":
-            length = Head(self._head).get("content-length", "")
+            length = Head(b"\r\n".join(self._head)).get("content-length", "")
             self._download.begin(int(length) if length.isdecimal() else None)
             self._begun = True
         return self._begun

@@ -13,21 +13,23 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util.wait import wait_for_read
 
 from pyrqlite.cluster.node import Node
-from pyrqlite.flow.steps import GivenUp, NotSent, Request, Response, Watch, failed_exchange
+from pyrqlite.flow.steps import PIECE, GivenUp, NotSent, Request, Response, Watch, failed_exchange
 from pyrqlite.transports import RESET_ON_CLOSE, Wire
 from pyrqlite.transports.answer import read_answer, take_answer
-from pyrqlite.transports.arriving import BadAnswer
+from pyrqlite.transports.arriving import Answer, BadAnswer, in_one_piece
 from pyrqlite.transports.idle import Idle
 from pyrqlite.transports.silence import next_pause
 
-_PIECE = 1 << 18
+_SENT_AT_ONCE = 1 << 18
+# An idle connection takes so much at once: there is no waiting.
+_SMALL = 1 << 13
+_refused_early = contextlib.suppress(BrokenPipeError, ConnectionResetError)
 
 
 class _Line:
@@ -57,34 +59,67 @@ class _Line:
             return bool(self._news.poll(seconds * 1000))
         return wait_for_read(self.sock, seconds)
 
-    def send(self, request: Request) -> None:
-        """Put the request on the wire."""
+    def exchange(self, request: Request) -> Answer:
+        """The answer to a request; raises what a socket, http.client or Arriving does where no whole one comes."""
+        timeout, watch = request.timeout, request.watch
+        pause = timeout if watch is None else next_pause(0.0, timeout)
+        self._send(request, pause)
+        if request.download is not None:
+            if watch is not None:
+                self._wait(0.0, timeout, watch)
+            self._limit(timeout)
+            return take_answer(self.sock, request.download)
+        self._limit(pause)
+        try:
+            piece = self.sock.recv(PIECE)
+        except TimeoutError as error:
+            if watch is None or error.errno is not None:  # the kernel's has a number
+                raise
+            self._wait(pause or 0.0, timeout, watch)
+            self._limit(timeout)
+            piece = self.sock.recv(PIECE)
+        answer = in_one_piece(piece, request.method)
+        if answer is None:
+            self._limit(timeout)
+            answer = read_answer(self.sock, request.method, piece)
+        return answer
+
+    def _send(self, request: Request, pause: float | None) -> None:
         body, upload = request.body or b"", request.upload
-        if request.timeout != self._timeout:
-            self.sock.settimeout(request.timeout)
-            self._timeout = request.timeout
         length = len(body) if upload is None else upload.size
         head = f"{request.method} {request.target}{self._host}{length}{self._headers}"
         data = head.encode("latin-1") + body
         # A node that refuses answers before it has read all, and then the answer is what counts.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._send_all(data[i : i + _PIECE] for i in range(0, len(data), _PIECE))
+        with _refused_early:
+            if upload is None and len(data) < _SMALL:
+                self._limit(pause)
+                self.sock.sendall(data)
+                return
+            self._limit(request.timeout)
+            # Each piece may take as long as the time-out says.
+            for start in range(0, len(data), _SENT_AT_ONCE):
+                self.sock.sendall(data[start : start + _SENT_AT_ONCE])
             if upload is not None:
                 upload.begin()
-                self._send_all(iter(upload.read, b""))
+                while piece := upload.read():
+                    self.sock.sendall(piece)
 
-    def wait(self, timeout: float | None, watch: Watch) -> None:
-        """Wait for the answer's first byte; TimeoutError, GivenUp."""
-        began = time.monotonic()
-        pause = next_pause(0.0, timeout)
-        while not self._hears(pause):
-            pause = next_pause(time.monotonic() - began, timeout)
-            if not watch() and not self._hears(0.0):
+    def _wait(self, silent: float, timeout: float | None, watch: Watch) -> None:
+        """Wait for the answer's first byte, behind so many seconds of silence; TimeoutError, GivenUp."""
+        began = time.monotonic() - silent
+        while True:
+            pause = next_pause(silent, timeout)
+            if silent and not watch() and not self._hears(0.0):
                 raise GivenUp
+            if self._hears(pause):
+                return
+            silent = time.monotonic() - began
 
-    def _send_all(self, pieces: Iterable[bytes]) -> None:
-        for piece in pieces:  # each of them may take as long as the time-out says
-            self.sock.sendall(piece)
+    def _limit(self, seconds: float | None) -> None:
+        """How long to wait for the socket at most."""
+        if seconds != self._timeout:
+            self.sock.settimeout(seconds)
+            self._timeout = seconds
 
     def reset(self) -> None:
         """Close with a reset, so that the kernel does not go on sending a request that was given up."""
@@ -107,13 +142,7 @@ class Urllib3Transport:
         if line is None or not line.is_quiet:
             line = self._connected(node, line, request)
         try:
-            line.send(request)
-            if request.watch is not None:
-                line.wait(request.timeout, request.watch)
-            if request.download is None:
-                answer = read_answer(line.sock, request.method)
-            else:
-                answer = take_answer(line.sock, request.download)
+            answer = line.exchange(request)
         except (OSError, HTTPError, BadAnswer, http.client.HTTPException) as error:
             line.reset()
             timed_out = isinstance(error, TimeoutError)

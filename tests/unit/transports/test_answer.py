@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from pyrqlite.flow.steps import PIECE
 from pyrqlite.transports.answer import read_answer
 from pyrqlite.transports.arriving import Answer, BadAnswer
 
@@ -18,7 +19,7 @@ def received(*pieces: bytes, method: str = "POST") -> Answer:
         for piece in pieces:
             theirs.sendall(piece)
         theirs.shutdown(socket.SHUT_WR)
-        return read_answer(ours, method)
+        return read_answer(ours, method, ours.recv(PIECE))
 
 
 def test_what_comes_behind_an_answer_ends_the_connection() -> None:

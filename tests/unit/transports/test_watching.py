@@ -63,6 +63,11 @@ class Watch:
         assert self.called.wait(SECONDS)
 
 
+def pause(server: SocketServer, connection: socket.socket, received: Received) -> None:
+    """The node says nothing for a while."""
+    threading.Event().wait(5 * silence.FIRST_LOOK)
+
+
 def ask(make: MakeTransport, watch: Watch, *acts: Act, timeout: float | None = None) -> Response:
     with SocketServer(acts) as server:
         node = Node("http", "127.0.0.1", server.port)
@@ -110,6 +115,32 @@ def test_half_an_answer_may_take_its_time(make: MakeTransport, name: str) -> Non
     head = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nla")
     watch = Watch(name, True)
     assert ask(make, watch, together(watch.seen, head, raw(b"te"))).body == b"late"
+
+
+def test_half_an_answer_may_take_longer_than_a_look(make: MakeTransport, name: str) -> None:
+    head = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nla")
+    assert ask(make, Watch(name, True), together(head, pause, raw(b"te"))).body == b"late"
+
+
+def test_half_a_request_may_take_longer_than_a_look(make: MakeTransport, name: str) -> None:
+    body, watch = b"x" * (1 << 25), Watch(name, True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            accepted, _ = listener.accept()
+            with accepted:
+                threading.Event().wait(5 * silence.FIRST_LOOK)
+                left = len(body)
+                while left > 0 and (piece := accepted.recv(1 << 20)):
+                    left -= len(piece)
+                accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        node = Node("http", "127.0.0.1", listener.getsockname()[1])
+        request = Request("POST", "/x", body, True, SECONDS, watch=watch.for_transport)
+        assert make().send(node, request).body == b"late"
+        thread.join(SECONDS)
 
 
 @pytest.mark.parametrize("name", ["urllib3"])
