@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from pyrqlite.admin.info import NodeInfo, listed_nodes
+from pyrqlite.admin.info import NodeInfo, document, listed_nodes
 from pyrqlite.cluster.cluster import Cluster
 from pyrqlite.cluster.node import Node, node_from_url
 from pyrqlite.errors import InternalError, OperationalError
 from pyrqlite.flow.exchange import exchange
 from pyrqlite.flow.steps import AnswerLost, Flow, Request, Response, Send, Sleep, TransportError
 from pyrqlite.options import Options
-from pyrqlite.wire import json
 from pyrqlite.wire.failures import http_error
 
 T = TypeVar("T")
@@ -143,10 +142,9 @@ def _index(response: Response) -> int:
 
 def _document(response: Response) -> Any:
     try:
-        return json.loads(response.body)
-    except ValueError:
-        start = response.body[:200].decode(errors="replace")
-        raise NotYet(f"what it answers is not rqlite's: {start!r}") from None
+        return document(response)
+    except InternalError as error:
+        raise NotYet(str(error)) from None
 
 
 def wait_applied(member: Member, index: int, patience: Patience) -> Flow[None]:
