@@ -21,14 +21,13 @@ _SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\r\n]*)?")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _SWITCHED = 101
 _WITHOUT_BODY = (204, 304)
-_OTHER_LINES = rb"(?:(?!content-length|transfer-encoding|connection|[ \t])[^\r\n]+\r\n)*"
+_OTHER_LINES = rb"(?:(?!(?i:content-length|transfer-encoding|connection)|[ \t])[^\r\n]+\r\n)*"
 _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [^\r\n]*)?\r\n"
     + _OTHER_LINES
-    + rb"content-length:[ \t]*([0-9]{1,18})[ \t]*\r\n"
+    + rb"(?i:content-length):[ \t]*([0-9]{1,18})[ \t]*\r\n"
     + _OTHER_LINES
-    + rb"\r\n",
-    re.IGNORECASE,
+    + rb"\r\n"
 )
 
 

@@ -111,6 +111,7 @@ PLACES = st.lists(st.integers(0, 200), max_size=6)
 @example(
     b"HTTP/1.1 200 OK", [b"Transfer-Encoding: chunked"], b"5\r\nabcde\r\n0\r\n\r\n", "POST", []
 )
+@example(b"http/1.1 200 OK", [b"content-length:5"], b"abcde", "POST", [])
 def test_as_the_library_reads_it(
     first: bytes, headers: Sequence[bytes], body: bytes, method: str, places: Sequence[int]
 ) -> None:
