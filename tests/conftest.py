@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,8 +31,14 @@ settings.register_profile("tests", derandomize=True, deadline=None, database=Non
 settings.load_profile("tests")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """End at once where RQLITED_PATH is wrong, rather than skip what it should have tested."""
+    if sys.version_info < (3, 11):
+        # It takes what aiohttp has aborted for open.
+        config.addinivalue_line(
+            "filterwarnings",
+            "ignore:Exception ignored in. <function _SSLProtocolTransport:pytest.PytestUnraisableExceptionWarning",
+        )
     try:
         find_rqlited()
     except FileNotFoundError as error:

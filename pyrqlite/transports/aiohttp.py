@@ -32,6 +32,7 @@ from pyrqlite.transports import CLOSE_IN_GOOD_ORDER, MOST_SOCKETS, RESET_ON_CLOS
 # Larger bodies go in pieces, so that a node that takes none of them is noticed.
 _PIECE = 1 << 18
 _IDLE_SECONDS = 60.0
+_OF_THE_NETWORK = (ClientError, OSError, asyncio.TimeoutError, UnicodeError)
 _NEVER_CONNECTED = (ClientConnectorError, ConnectionTimeoutError)
 
 
@@ -56,11 +57,13 @@ class AiohttpTransport:
             body = _Body(request, self._new, self._in_use)
             try:
                 return await self._exchange(node, request, body, seconds)
-            except (ClientError, OSError, asyncio.TimeoutError, UnicodeError) as error:
+            except Exception as error:
                 if body.found_unfit:
                     continue
-                if body.failure is not None:
+                if body.failure is not None:  # whatever aiohttp makes of it
                     raise body.failure from body.failure.__cause__
+                if not isinstance(error, _OF_THE_NETWORK):
+                    raise
                 said = _said(error, seconds, request.timeout)
                 if not body.left or isinstance(error, _NEVER_CONNECTED):
                     raise NotSent(said) from error

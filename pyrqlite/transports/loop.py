@@ -279,7 +279,9 @@ class _Line(asyncio.Protocol):
     @property
     def has_sent_all(self) -> bool:
         """Whether nothing of a request still waits to be sent, though its answer is there."""
-        return self._transport is not None and self._transport.get_write_buffer_size() == 0
+        if self._transport is None or self._socket.fileno() < 0:
+            return False  # Python 3.10 cannot say how much of it waits behind TLS that has ended
+        return self._transport.get_write_buffer_size() == 0
 
     def close(self) -> None:
         """Close in good order; with a reset where an answer is awaited, or not even the request is done."""
@@ -335,6 +337,8 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(exc or ConnectionResetError("the connection was closed"))
+        if self._transport is not None:
+            self._transport.close()  # Python 3.10 would take it for open where there is TLS
         if self._timer is not None:
             self._timer.cancel()
         self._lines.discard(self)

@@ -122,7 +122,7 @@ class TestTestDatabases:
         test = {**other.settings_dict["TEST"], "NAME": path}
         for key, value in {"TEST": test, "NAME": "", "HOST": "127.0.0.1", "PORT": 1}.items():
             monkeypatch.setitem(other.settings_dict, key, value)
-        other.creation.create_test_db(verbosity=0, serialize=False)
+        other.creation.create_test_db(verbosity=0)
         assert "shop_customer" in other.introspection.table_names()
         other.creation.clone_test_db("2", verbosity=0)
         assert (tmp_path / "test_2.db").exists()

@@ -79,7 +79,10 @@ class TestAtomic:
         transaction.set_autocommit(False)
         try:
             Customer.objects.create(name="ann")
-            savepoint = transaction.savepoint()
+            create = getattr(
+                transaction, "savepoint_create", transaction.savepoint
+            )  # since Django 6.1
+            savepoint = create()
             Customer.objects.create(name="bob")
             transaction.savepoint_rollback(savepoint)
             assert in_a_thread(names) == []
