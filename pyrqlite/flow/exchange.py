@@ -112,6 +112,7 @@ class _Call:
         self._blind = False  # the nodes say nothing about themselves
         # The round is over since the leader was lost, and not for want of nodes.
         self._searching = False
+        self._searched: list[Attempt] = []  # what the last search has found in place of a leader
 
     def begin_again(self, node: Node, failed: Trouble) -> Flow[Response]:
         """The answer, after the first attempt, at `node`, has failed."""
@@ -257,6 +258,12 @@ class _Call:
                 self._blind = True
                 return self._first()
             self._may_wait = True
+            self._searched = [
+                attempt_at(
+                    node, "says that it does not lead" if node in sight.answered else "silence"
+                )
+                for node in nodes.known
+            ]
 
     def _first(self) -> Node:
         return self._nodes.first(self._kind) if self._by is None else self._by
@@ -313,13 +320,11 @@ class _Call:
 
     def _failure(self) -> DatabaseError:
         """The error where no node took the request."""
-        causes = "; ".join(
-            f"{attempt.node}: {attempt.cause}" for attempt in self._attempts[-_SHOWN:]
-        )
+        attempts = (self._attempts or self._searched)[-_SHOWN:]
+        causes = "; ".join(f"{attempt.node}: {attempt.cause}" for attempt in attempts)
         answer = self._answer
         error: DatabaseError
         if self._may_wait:
-            causes = causes or "no node says that it leads"
             error = NoLeaderError(
                 f"the cluster has no leader that answers, nothing was applied: {causes}"
             )
@@ -334,7 +339,7 @@ class _Call:
         return self._with_attempts(error)
 
     def _with_attempts(self, error: DatabaseError) -> DatabaseError:
-        error.attempts = tuple(self._attempts)
+        error.attempts = tuple(self._attempts or self._searched)
         return error
 
 

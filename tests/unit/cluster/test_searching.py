@@ -51,8 +51,12 @@ class TestWrites:
             nodes.play(exchange(known, WRITE))
         assert nodes.sent == []
         assert len(nodes.looks) == 4
-        assert caught.value.attempts == ()
-        assert "no node says that it leads" in str(caught.value)
+        assert sorted(attempt[:2] for attempt in caught.value.attempts) == [
+            ("http://a:4001", "silence"),
+            ("http://b:4001", "says that it does not lead"),
+            ("http://c:4001", "says that it does not lead"),
+        ]
+        assert "http://b:4001: says that it does not lead" in str(caught.value)
 
     def test_another_thread_has_found_the_leader_just_now(self) -> None:
         known = made()
