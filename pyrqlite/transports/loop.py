@@ -226,7 +226,7 @@ class _Line(asyncio.Protocol):
     ) -> Answer:
         """The answer; OSError, BadAnswer, TimeoutError where no whole one comes."""
         assert self._transport is not None
-        if self._transport.is_closing():
+        if not self._is_open:
             raise NotSent("the node has closed the connection")
         self._arriving = Arriving(method)
         self._waiter = self._loop.create_future()
@@ -240,7 +240,7 @@ class _Line(asyncio.Protocol):
                     return await self._waiter
                 except asyncio.TimeoutError:
                     # The kernel gives up a connection with an error of this class too.
-                    if watch is None or self._transport.is_closing():
+                    if watch is None or not self._is_open:
                         raise
                     await self._look_at_others(timeout, watch)
         finally:
@@ -271,17 +271,26 @@ class _Line(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether the node has said nothing since its last answer: else it has closed the connection, which the
         loop may not have noticed yet."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return False
-        return not wait_for_read(self._socket, timeout=0.0)
+        return self._is_open and not wait_for_read(self._socket, timeout=0.0)
 
     @property
     def has_sent_all(self) -> bool:
         """Whether nothing of a request still waits to be sent, though its answer is there."""
-        if self._transport is None or self._socket.fileno() < 0:
-            return False  # Python 3.10 cannot say how much of it waits behind TLS that has ended
+        if self._transport is None or self._has_ended:
+            return False
         return self._transport.get_write_buffer_size() == 0
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether it can carry a request."""
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not self._has_ended
+
+    @property
+    def _has_ended(self) -> bool:
+        """Until the protocol is told, Python 3.10 says nothing of that where there is TLS, and cannot say any more
+        how much waits to be sent."""
+        return self._socket.fileno() < 0
 
     def close(self) -> None:
         """Close in good order; with a reset where an answer is awaited, or not even the request is done."""
@@ -354,7 +363,7 @@ class _Line(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        if self._waiter is None or self._waiter.done() or self._patience is None:
+        if self._waiter is None or self._waiter.done() or self._patience is None or self._has_ended:
             return
         assert self._transport is not None
         unsent = self._transport.get_write_buffer_size()

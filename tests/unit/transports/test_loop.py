@@ -18,7 +18,7 @@ from pyrqlite.cluster.node import Node
 from pyrqlite.flow.steps import AnswerLost, NotSent, Request, Response
 from pyrqlite.options import Options
 from pyrqlite.transports import Wire
-from pyrqlite.transports.loop import LoopTransport
+from pyrqlite.transports.loop import LoopTransport, _Line
 from tests.unit.transports.socket_server import SocketServer, answer, silence
 
 SECONDS = 10.0
@@ -227,5 +227,31 @@ def test_calls_in_a_thread_end_before_it_is_closed() -> None:
         slow.end.set()
         await closing
         assert slow.ended == 1
+
+    run(main())
+
+
+class Ended(asyncio.Transport):
+    """TLS that has ended, in Python 3.10, before its protocol is told."""
+
+    def __init__(self) -> None:
+        super().__init__({"socket": socket.socket()})
+        self.get_extra_info("socket").close()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        raise AttributeError("'NoneType' object has no attribute 'get_write_buffer_size'")
+
+
+def test_tls_that_has_ended_is_not_used() -> None:
+    async def main() -> None:
+        line = _Line(asyncio.get_running_loop(), set())
+        line.connection_made(Ended())
+        assert not line.is_quiet
+        assert not line.has_sent_all
+        with pytest.raises(NotSent):
+            await line.exchange(b"", "POST", SECONDS, None)
 
     run(main())
