@@ -120,9 +120,8 @@ class DatabaseWrapper(SQLiteWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         with debug_transaction(self, "BEGIN"):
-            if (
-                self.connection.in_transaction
-            ):  # by a BEGIN of the application's, which would be committed here
+            # By a BEGIN of the application's, which would be committed here.
+            if self.connection.in_transaction:
                 raise OperationalError("cannot start a transaction within a transaction")
             self._set_autocommit(False)
 

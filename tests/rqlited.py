@@ -349,6 +349,15 @@ class RqlitedCluster:
     def urls(self) -> list[str]:
         return [node.url for node in self.nodes]
 
+    def revive(self) -> None:
+        """Have all nodes run, and wait until they are ready."""
+        for node in self.nodes:
+            if node.suspended:
+                node.resume()
+            if not node.running:
+                node.restart()
+        self.wait_ready()
+
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until all running nodes are ready and agree about the leader."""
         for node in self._alive():

@@ -43,20 +43,19 @@ class Shared(Generic[T]):
         self, key: Hashable, thing: T, close: Callable[[T], object] = lambda thing: None
     ) -> bool:
         """Give back what `acquire` gave; True for its last user, who closes it, or has it closed by `close`."""
+        closed = threading.Event()
         with self._lock:
             shared, users = self._things.get(key, (None, 0))
-            is_shared = shared is thing
-            if is_shared and users > 1:
+            if shared is thing and users > 1:
                 self._things[key] = (thing, users - 1)
                 return False
-            closed = threading.Event()
-            if is_shared:
+            if shared is thing:
                 del self._things[key]
                 self._closing[key] = closed
         try:
             close(thing)
         finally:
-            if is_shared:
+            if self._closing.get(key) is closed:
                 del self._closing[key]
             closed.set()
         return True

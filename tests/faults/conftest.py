@@ -33,12 +33,7 @@ def cluster(hurt_cluster: RqlitedCluster) -> RqlitedCluster:
 
 def heal(cluster: RqlitedCluster) -> None:
     """Have all nodes well, with empty tables."""
-    for node in cluster.nodes:
-        if node.suspended:
-            node.resume()
-        if not node.running:
-            node.restart()
-    cluster.wait_ready()
+    cluster.revive()
     with closing(connecting(hosts_of(cluster), timeout=30.0)()) as connection:
         connection.executescript(";".join(SCHEMA))
     settle(cluster)

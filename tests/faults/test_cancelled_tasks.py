@@ -174,12 +174,7 @@ def test_what_is_told_is_what_is_stored(
     cluster: RqlitedCluster, fault: Fault, exactly_once: bool
 ) -> None:
     tally = asyncio.run(_suffer(cluster, fault, exactly_once))
-    for node in cluster.nodes:
-        if node.suspended:
-            node.resume()
-        if not node.running:
-            node.restart()
-    cluster.wait_ready()
+    cluster.revive()
     tally.show_errors()
     check(connecting(hosts_of(cluster), timeout=30.0), tally, parts=2)
     assert tally.cancelled

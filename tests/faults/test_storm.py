@@ -41,11 +41,7 @@ class Storm:
             cluster.leader().send("POST", "/leader?wait")
         clients.wait(chance.randint(1, 3))
         wire.mend()
-        if node.suspended:
-            node.resume()
-        if not node.running:
-            node.restart()
-        cluster.wait_ready()
+        cluster.revive()
 
 
 def rounds(wired: Wired, seed: int, count: int) -> str:
